@@ -1,0 +1,80 @@
+/*
+ * A pool of equal elements in the region, named by index: no pointers, no general allocator. One writer a pool.
+ *
+ * Owns: which element is free. Refuses: nothing but "none left" (POOL_NONE), which the caller must have a policy for.
+ * Elements never handed out are taken in order (`fresh`), so that creating a pool of a million touches no memory; returned
+ * ones form a list through their first four bytes. An element's first uint32_t therefore belongs to the pool while it is
+ * free, and to its holder afterwards. All changes go through the transaction.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef VOXPOP_POOL_H
+#define VOXPOP_POOL_H
+
+#include "undo.h"
+
+#define POOL_NONE UINT32_MAX
+
+/* In the region. Writer: the pool's one owner. */
+struct pool {
+    uint64_t stamp;
+    uint64_t elements;      /* bytes from this struct to element 0 */
+    uint32_t stride;        /* bytes an element */
+    uint32_t capacity;      /* elements */
+    uint32_t fresh;         /* elements [fresh, capacity) were never handed out */
+    uint32_t head;          /* first returned element, or POOL_NONE */
+    uint32_t used;          /* elements handed out now */
+    uint32_t used_max;      /* the most there ever were */
+    uint64_t refused;       /* times that none was left */
+    uint8_t pad[16];
+};
+_Static_assert(sizeof(struct pool) == 64, "pool is a published format");
+
+static inline void pool_init(struct pool *p, void *elements, uint32_t stride, uint32_t capacity)
+{
+    *p = (struct pool){.elements = (uint64_t)((uint8_t *)elements - (uint8_t *)p), .stride = stride,
+                       .capacity = capacity, .head = POOL_NONE};
+}
+
+static inline void *pool_at(const struct pool *p, uint32_t index)
+{
+    return (uint8_t *)p + p->elements + (uint64_t)index * p->stride;
+}
+
+static inline uint32_t pool_free(const struct pool *p)
+{
+    return p->capacity - p->used;
+}
+
+/* Hands out an element with undefined content, or POOL_NONE. */
+static inline uint32_t pool_get(struct pool *p, struct txn *t)
+{
+    txn_touch(t, p, sizeof *p, &p->stamp);
+    uint32_t index;
+    if (p->head != POOL_NONE) {
+        index = p->head;
+        memcpy(&p->head, pool_at(p, index), sizeof p->head);
+    } else if (p->fresh < p->capacity) {
+        index = p->fresh++;
+    } else {
+        p->refused++;
+        return POOL_NONE;
+    }
+    /* The link must survive an undo: the holder may overwrite it in this very transaction. */
+    txn_save(t, pool_at(p, index), sizeof(uint32_t));
+    if (++p->used > p->used_max)
+        p->used_max = p->used;
+    return index;
+}
+
+/* Takes an element back. */
+static inline void pool_put(struct pool *p, struct txn *t, uint32_t index)
+{
+    assert(index < p->fresh);
+    txn_touch(t, p, sizeof *p, &p->stamp);
+    txn_save(t, pool_at(p, index), sizeof(uint32_t));
+    memcpy(pool_at(p, index), &p->head, sizeof p->head);
+    p->head = index;
+    p->used--;
+}
+
+#endif
