@@ -65,7 +65,7 @@ static inline bool chain_append(struct chain *c, struct pool *blocks, struct txn
     const uint8_t *from = data;
     uint64_t have = (uint64_t)c->blocks * BLOCK_DATA, end = (uint64_t)c->offset + c->length;
     uint64_t need = (end + len + BLOCK_DATA - 1) / BLOCK_DATA;
-    if (need > c->blocks && (need - c->blocks > pool_free(blocks) || need > UINT16_MAX))
+    if (need > c->blocks && (need - c->blocks > pool_free(blocks, t) || need > UINT16_MAX))
         return false;
     uint32_t left = len;
     while (left) {

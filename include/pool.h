@@ -4,7 +4,8 @@
  * Owns: which element is free. Refuses: nothing but "none left" (POOL_NONE), which the caller must have a policy for.
  * Elements never handed out are taken in order (`fresh`), so that creating a pool of a million touches no memory; returned
  * ones form a list through their first four bytes. An element's first uint32_t therefore belongs to the pool while it is
- * free, and to its holder afterwards. All changes go through the transaction.
+ * free, and to its holder afterwards. All changes go through the transaction. An element returned in a transaction is not
+ * handed out again in the same one: undoing must find its content as it was.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_POOL_H
@@ -24,15 +25,18 @@ struct pool {
     uint32_t head;          /* first returned element, or POOL_NONE */
     uint32_t used;          /* elements handed out now */
     uint32_t used_max;      /* the most there ever were */
-    uint64_t refused;       /* times that none was left */
-    uint8_t pad[16];
+    uint32_t refused;       /* times that none was left */
+    uint32_t limbo_count;   /* elements in limbo */
+    uint32_t limbo_head;    /* elements returned in transaction `limbo_number`: not to be handed out before it stands */
+    uint32_t limbo_tail;
+    uint64_t limbo_number;
 };
 _Static_assert(sizeof(struct pool) == 64, "pool is a published format");
 
 static inline void pool_init(struct pool *p, void *elements, uint32_t stride, uint32_t capacity)
 {
     *p = (struct pool){.elements = (uint64_t)((uint8_t *)elements - (uint8_t *)p), .stride = stride,
-                       .capacity = capacity, .head = POOL_NONE};
+                       .capacity = capacity, .head = POOL_NONE, .limbo_head = POOL_NONE};
 }
 
 static inline void *pool_at(const struct pool *p, uint32_t index)
@@ -40,15 +44,29 @@ static inline void *pool_at(const struct pool *p, uint32_t index)
     return (uint8_t *)p + p->elements + (uint64_t)index * p->stride;
 }
 
-static inline uint32_t pool_free(const struct pool *p)
+/* Elements that pool_get can hand out in this transaction. */
+static inline uint32_t pool_free(const struct pool *p, const struct txn *t)
 {
-    return p->capacity - p->used;
+    uint32_t limbo = t && p->limbo_head != POOL_NONE && p->limbo_number == txn_number(t) ? p->limbo_count : 0;
+    return p->capacity - p->used - limbo;
+}
+
+/* Makes elements returned in an earlier transaction available. */
+static inline void pool_leave_limbo(struct pool *p, struct txn *t)
+{
+    if (p->limbo_head == POOL_NONE || (t && p->limbo_number == txn_number(t)))
+        return;
+    txn_save(t, pool_at(p, p->limbo_tail), sizeof(uint32_t));
+    memcpy(pool_at(p, p->limbo_tail), &p->head, sizeof p->head);
+    p->head = p->limbo_head;
+    p->limbo_head = POOL_NONE;
 }
 
 /* Hands out an element with undefined content, or POOL_NONE. */
 static inline uint32_t pool_get(struct pool *p, struct txn *t)
 {
     txn_touch(t, p, sizeof *p, &p->stamp);
+    pool_leave_limbo(p, t);
     uint32_t index;
     if (p->head != POOL_NONE) {
         index = p->head;
@@ -71,9 +89,16 @@ static inline void pool_put(struct pool *p, struct txn *t, uint32_t index)
 {
     assert(index < p->fresh);
     txn_touch(t, p, sizeof *p, &p->stamp);
+    pool_leave_limbo(p, t);
     txn_save(t, pool_at(p, index), sizeof(uint32_t));
-    memcpy(pool_at(p, index), &p->head, sizeof p->head);
-    p->head = index;
+    memcpy(pool_at(p, index), &p->limbo_head, sizeof p->limbo_head);
+    if (p->limbo_head == POOL_NONE) {
+        p->limbo_tail = index;
+        p->limbo_count = 0;
+    }
+    p->limbo_head = index;
+    p->limbo_count++;
+    p->limbo_number = txn_number(t);
     p->used--;
 }
 
