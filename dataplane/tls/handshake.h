@@ -1,0 +1,127 @@
+/*
+ * TLS 1.3 handshakes by OpenSSL, one record at a time, and the thread that runs them away from the packet
+ * path.
+ *
+ * Owns: the server's context (certificate, suites, groups, ticket keys), handshakes under way, and their
+ * secrets until they are handed over. OpenSSL never sees a byte after the client's Finished: the caller cuts
+ * records and waits for each one's result before handing in the next. Refuses: versions below 1.3, early
+ * data, ALPN without http/1.1, more handshakes or handshake bytes than allowed, plain HTTP. Needs no clock:
+ * deadlines are the caller's (tls_helper_cancel). Read first: RFC 8446 2, 4, 7.1.
+ *
+ *      START --record--> MORE --record--> MORE ... --client's Finished--> DONE     (secrets, tickets to send)
+ *                          \---anything refused or cancelled------------> FAILED   (alert to send)
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef VOXPOP_TLS_HANDSHAKE_H
+#define VOXPOP_TLS_HANDSHAKE_H
+
+#include "dataplane/tls/record.h"
+
+#define TLS_HANDSHAKE_BYTES_MAX 49152 /* from a client: post-quantum hellos, twice, padded */
+#define TLS_FLIGHT_MAX          32768 /* to a client in one step: bounds the certificate chain */
+#define TLS_TICKET_KEY_SIZE     80    /* name 16, HMAC 32, AES 32 */
+#define TLS_NAME_MAX            255
+#define TLS_ERROR_MAX           256
+
+/* ---- the server's context ---- */
+
+struct tls_server;
+
+struct tls_server_config {
+    const char *certificate_path; /* PEM, leaf first */
+    const char *key_path;         /* PEM */
+    const uint8_t
+        *ticket_key; /* TLS_TICKET_KEY_SIZE bytes, from the region, so that a restart keeps tickets valid */
+};
+
+/* NULL, with one helpful line in `error`, when certificate or key cannot be used. */
+struct tls_server *tls_server_new(const struct tls_server_config *config, char error[TLS_ERROR_MAX]);
+void tls_server_free(struct tls_server *s);
+
+/* ---- one handshake, without a thread ---- */
+
+enum tls_step { TLS_STEP_MORE, TLS_STEP_DONE, TLS_STEP_FAILED };
+
+/* What a step gives back. `send` belongs to the handshake and is valid until its next step or its end. */
+struct tls_step_result {
+    enum tls_step step;
+    const uint8_t *send; /* bytes for the peer, whole records; possibly none */
+    uint32_t send_len;
+    struct tls_refusal why;             /* FAILED */
+    struct tls_secrets secrets;         /* DONE; wipe after use */
+    bool resumed;                       /* DONE: by a ticket */
+    bool alpn_http11;                   /* DONE: ALPN was offered and http/1.1 chosen */
+    char server_name[TLS_NAME_MAX + 1]; /* DONE: SNI, or empty */
+};
+
+struct tls_handshake;
+
+struct tls_handshake *tls_handshake_new(struct tls_server *s); /* NULL: out of memory */
+void tls_handshake_free(struct tls_handshake *h);
+
+/* Feeds exactly one record, header included. After DONE or FAILED only tls_handshake_free is left to do. */
+void tls_handshake_step(struct tls_handshake *h, const uint8_t *record, size_t len,
+                        struct tls_step_result *out);
+
+/* ---- the client's side, for the load generator and tests ---- */
+
+struct tls_client;         /* a context */
+struct tls_client_session; /* what a resumption needs; belongs to its holder */
+
+/* ca_path NULL: does not verify. suite 0 and groups NULL: OpenSSL's default order. */
+struct tls_client *tls_client_new(const char *ca_path, uint16_t suite, const char *groups,
+                                  char error[TLS_ERROR_MAX]);
+void tls_client_free(struct tls_client *c);
+void tls_client_session_free(struct tls_client_session *s);
+
+/*
+ * Starts: *out holds the ClientHello to send. `resume` may be NULL. want_ticket: goes on to feed OpenSSL
+ * after Finished until a ticket came, which tls_client_take_session then gives; DONE counts the server's
+ * records that this took.
+ */
+struct tls_handshake *tls_client_start(struct tls_client *c, const char *server_name,
+                                       struct tls_client_session *resume, bool want_ticket,
+                                       struct tls_step_result *out);
+struct tls_client_session *tls_client_take_session(struct tls_handshake *h);
+/* A client's later steps are tls_handshake_step and tls_handshake_free. */
+
+/* ---- the helper thread ---- */
+
+struct tls_helper;
+
+struct tls_helper_config {
+    struct tls_server *server; /* outlives the helper */
+    unsigned workers;
+    uint32_t handshakes_max; /* under way at once, per worker */
+    uint32_t ring_bytes;     /* each ring, both ways; a power of two, at least 256 KiB */
+};
+
+struct tls_helper *tls_helper_start(const struct tls_helper_config *config, char error[TLS_ERROR_MAX]);
+void tls_helper_stop(struct tls_helper *h); /* ends the thread and every handshake under way */
+
+/*
+ * Worker `worker` hands in one record of the handshake of connection `handle` (unique among the worker's
+ * handshakes under way). `first`: its first record. False, to be counted as TLS_HANDSHAKE_BUSY: too many
+ * handshakes or the ring is full; nothing was taken. A record that is not the first of a handshake nobody
+ * knows fails with TLS_HANDSHAKE_LOST. Never blocks.
+ */
+bool tls_helper_submit(struct tls_helper *h, unsigned worker, uint64_t handle, bool first,
+                       const uint8_t *record, uint32_t len);
+
+/* Forgets the handshake; no result follows that tls_helper_poll would show. Never refused: room is kept for
+ * it. */
+void tls_helper_cancel(struct tls_helper *h, unsigned worker, uint64_t handle);
+
+struct tls_helper_result {
+    uint64_t handle;
+    struct tls_step_result step; /* `send` is valid until the next poll of this worker */
+};
+
+/* The next result for this worker, in order; false when there is none. */
+bool tls_helper_poll(struct tls_helper *h, unsigned worker, struct tls_helper_result *out);
+
+/* Handshakes of this worker under way. */
+uint32_t tls_helper_live(const struct tls_helper *h, unsigned worker);
+
+#endif

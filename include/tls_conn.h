@@ -1,0 +1,73 @@
+/*
+ * A TLS 1.3 connection after its handshake, as it lies in the connection's slot in the region: all that a new
+ * process needs to go on reading and writing records. Keys are not kept: they are derived from the secrets
+ * when used (dataplane/tls/keys.h).
+ *
+ *      NONE --tls_conn_start--> OPEN            (flags tell the halves that are closed)
+ *
+ * Writer of every field: the worker that owns the connection, within its transaction. A record number is
+ * taken before the commit and sealed after it, so no number that was ever used on the wire is taken back. An
+ * epoch is the number of KeyUpdates in its direction, modulo 2^16; record numbers start from 0 in each.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef VOXPOP_TLS_CONN_H
+#define VOXPOP_TLS_CONN_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TLS_SECRET_SIZE_MAX 48
+
+enum tls_conn_state {
+    TLS_CONN_NONE = 0,
+    TLS_CONN_HANDSHAKE, /* the helper thread holds it; if that dies the connection is lost */
+    TLS_CONN_OPEN,
+};
+
+enum tls_conn_flag {
+    TLS_CLOSE_SENT = 1 << 0,      /* our close_notify or fatal alert was taken; no record may follow it */
+    TLS_CLOSE_RECEIVED = 1 << 1,  /* the peer's close_notify; what follows is ignored */
+    TLS_KEY_UPDATE_OWED = 1 << 2, /* the peer asked for our KeyUpdate: before the next application data */
+    TLS_PREVIOUS_HELD = 1 << 3, /* write_secret_previous is valid: records of that epoch are unacknowledged */
+    TLS_CLIENT = 1 << 4,        /* we are the client (load generator) */
+};
+
+struct tls_conn {
+    uint64_t read_record;  /* number of the next record to open */
+    uint64_t write_record; /* number of the next record to seal */
+    uint16_t suite;        /* as in RFC 8446 B.4, e.g. 0x1301 */
+    uint16_t read_epoch;
+    uint16_t write_epoch;
+    uint8_t state; /* enum tls_conn_state */
+    uint8_t flags; /* enum tls_conn_flag */
+    uint32_t
+        key_update_window_s;  /* start of the window in which the peer's KeyUpdates are counted, seconds */
+    uint8_t key_update_count; /* KeyUpdates of the peer in that window */
+    uint8_t handshake_len;    /* bytes of a post-handshake message that is not complete yet */
+    uint8_t handshake[5];     /* those bytes */
+    uint8_t alert_received;   /* description of the peer's fatal alert, 0 for none */
+    uint8_t read_secret[TLS_SECRET_SIZE_MAX];
+    uint8_t write_secret[TLS_SECRET_SIZE_MAX];
+    uint8_t write_secret_previous[TLS_SECRET_SIZE_MAX]; /* of write_epoch - 1, for retransmissions */
+    uint8_t reserved[12];
+};
+_Static_assert(sizeof(struct tls_conn) == 192, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, read_record) == 0, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, write_record) == 8, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, suite) == 16, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, read_epoch) == 18, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, write_epoch) == 20, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, state) == 22, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, flags) == 23, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, key_update_window_s) == 24, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, key_update_count) == 28, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, handshake_len) == 29, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, handshake) == 30, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, alert_received) == 35, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, read_secret) == 36, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, write_secret) == 84, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, write_secret_previous) == 132, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, reserved) == 180, "tls_conn is a published format");
+
+#endif
