@@ -1,6 +1,6 @@
 /*
- * The reasons of drop_reason.def as an enum, with their names (for metrics) and texts (for the operator). 0 is "not dropped".
- * The numbers are part of the layout: they index counters in the region.
+ * The reasons of drop_reason.def as an enum, with their names (for metrics) and texts (for the operator). 0
+ * is "not dropped". The numbers are part of the layout: they index counters in the region.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_DROP_REASON_H

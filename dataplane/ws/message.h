@@ -1,0 +1,93 @@
+/*
+ * WebSocket messages out of a byte stream that may be cut anywhere. Owns the order of frames: fragments,
+ * control frames between them, UTF-8 across all cuts, the closing handshake. Holds no payload: data is
+ * reported piece by piece as it arrives, and the owner assembles. Bounds are in bytes of message, never in
+ * counts of fragments.
+ *
+ *            data, ping, pong                       data, ping, pong: swallowed
+ *            +-------------+                        +-------------+
+ *            v             |    ws_close_sent()     v             |
+ *          OPEN -----------+--------------------> CLOSING --------+
+ *            |  close frame in                      |  close frame in
+ *            |  or any error                        |  or any error
+ *            v                                      v
+ *          DEAF  <----------------------------------+
+ *
+ *   OPEN     every event is reported
+ *   CLOSING  we have sent a close frame: nothing but CLOSE and ERROR is reported
+ *   DEAF     every byte is consumed and counted as DROP_WS_AFTER_CLOSE; no way out
+ *
+ * On CLOSE in OPEN the owner echoes at once (ws_close_frame with the event's code) and closes the stream; on
+ * ERROR it sends a close frame with the event's code and closes the stream. RFC 6455 5.4, 5.5, 7, 8.1.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef VOXPOP_WS_MESSAGE_H
+#define VOXPOP_WS_MESSAGE_H
+
+#include "dataplane/ws/frame.h"
+
+enum ws_state { WS_OPEN, WS_CLOSING, WS_DEAF };
+
+#define WS_CLOSE_NORMAL    1000u
+#define WS_CLOSE_AWAY      1001u
+#define WS_CLOSE_PROTOCOL  1002u
+#define WS_CLOSE_TYPE      1003u /* for the owner: a kind of data that it does not take */
+#define WS_CLOSE_NO_STATUS 1005u /* never on the wire: a close frame without a code */
+#define WS_CLOSE_CONTENT   1007u
+#define WS_CLOSE_TOO_LARGE 1009u
+
+/* In the connection's slot. All zero: a fresh connection whose peer is a client. Writer: the worker that owns
+ * the connection. */
+struct ws_conn {
+    uint64_t frame_left;     /* bytes of the data frame's payload still to come */
+    uint64_t message_length; /* bytes of the message that its frames have announced so far */
+    uint8_t mask[4];         /* turned so that mask[0] is for the next byte */
+    uint8_t opcode;          /* WS_OP_TEXT or WS_OP_BINARY while a message is in progress, else 0 */
+    uint8_t fin;             /* the data frame in progress ends the message */
+    uint8_t begun;           /* a piece of the message has been reported */
+    uint8_t utf8;            /* of the text so far: see utf8.h */
+    uint8_t state;           /* enum ws_state */
+    uint8_t peer_is_server;  /* the load generator sets it: frames come unmasked */
+    uint8_t in_frame;        /* a data frame's head has been consumed, its end not yet */
+    uint8_t pad0[5];
+};
+_Static_assert(sizeof(struct ws_conn) == 32, "ws_conn is a published format");
+
+enum ws_event_type {
+    WS_EVENT_NONE, /* no more until more bytes come */
+    WS_EVENT_DATA,
+    WS_EVENT_PING, /* to be answered with a PONG of the same payload */
+    WS_EVENT_PONG,
+    WS_EVENT_CLOSE,
+    WS_EVENT_ERROR,
+};
+
+struct ws_event {
+    enum ws_event_type type;
+    enum drop_reason
+        reason; /* ERROR: why. NONE: DROP_WS_AFTER_CLOSE when bytes were thrown away, else DROP_NONE */
+    const uint8_t
+        *data; /* in the bytes given; DATA: the piece. PING, PONG: the payload. CLOSE: the reason, UTF-8 */
+    size_t length;       /* bytes of it; 0 is possible, also for a final DATA */
+    uint16_t close_code; /* CLOSE: the peer's, or 1005. ERROR: ours: 1002, 1007 or 1009 */
+    uint8_t opcode;      /* DATA: WS_OP_TEXT or WS_OP_BINARY, of the message */
+    bool first;          /* DATA: the message's first piece */
+    bool final;          /* DATA: its last: the message is whole (and its text valid UTF-8) */
+};
+
+/*
+ * Takes plaintext p[0, len), unmasks in place what it consumes, and reports one event. Returns the bytes
+ * consumed; the owner calls again with the rest until the event is NONE, and presents what is left then again
+ * with more behind it (at most WS_HEAD_MAX + WS_CONTROL_MAX bytes are ever left). `limit` is in bytes of one
+ * message. ERROR consumes everything.
+ */
+size_t ws_input(struct ws_conn *c, uint8_t *p, size_t len, uint64_t limit, struct ws_event *ev);
+
+/* We have sent a close frame of our own accord. */
+void ws_close_sent(struct ws_conn *c);
+
+/* May this code be in a close frame? RFC 6455 7.4 and the IANA registry: 1000 to 1014 without 1004 to 1006,
+ * 3000 to 4999. */
+bool ws_close_code_valid(uint16_t code);
+
+#endif
