@@ -1,10 +1,11 @@
 /*
- * Blocks of 2 KiB in the region, and chains of them: bytes that must outlive a burst. A chain is a byte queue: received bytes
- * that are not a whole record or message yet, and private bytes to send (handshake flights, REST answers).
+ * Blocks of 2 KiB in the region, and chains of them: bytes that must outlive a burst. A chain is a byte
+ * queue: received bytes that are not a whole record or message yet, and private bytes to send (handshake
+ * flights, REST answers).
  *
- * Bytes are appended beyond `length`, where an undone transaction leaves harmless garbage; only heads are saved. One writer:
- * the worker that owns the pool. Full: chain_append appends nothing and returns false; the caller's policy applies.
- * SPDX-License-Identifier: Apache-2.0
+ * Bytes are appended beyond `length`, where an undone transaction leaves harmless garbage; only heads are
+ * saved. One writer: the worker that owns the pool. Full: chain_append appends nothing and returns false; the
+ * caller's policy applies. SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_BLOCK_H
 #define VOXPOP_BLOCK_H
@@ -24,11 +25,11 @@ struct block {
 _Static_assert(sizeof(struct block) == BLOCK_SIZE, "block is a published format");
 
 /*
- * A byte queue, embedded in its holder, whose transaction touch covers it. All zero is an empty chain. Bytes [offset, offset +
- * length) from the start of the head block are its content.
+ * A byte queue, embedded in its holder, whose transaction touch covers it. All zero is an empty chain. Bytes
+ * [offset, offset + length) from the start of the head block are its content.
  */
 struct chain {
-    uint32_t head;   /* index of the first block; meaningless while blocks == 0 */
+    uint32_t head; /* index of the first block; meaningless while blocks == 0 */
     uint32_t tail;
     uint32_t length; /* bytes of content */
     uint16_t offset; /* bytes of the head block that are consumed */
@@ -60,7 +61,8 @@ static inline bool chain_grow(struct chain *c, struct pool *blocks, struct txn *
 }
 
 /* Appends all of it, or nothing. */
-static inline bool chain_append(struct chain *c, struct pool *blocks, struct txn *t, const void *data, uint32_t len)
+static inline bool chain_append(struct chain *c, struct pool *blocks, struct txn *t, const void *data,
+                                uint32_t len)
 {
     const uint8_t *from = data;
     uint64_t have = (uint64_t)c->blocks * BLOCK_DATA, end = (uint64_t)c->offset + c->length;
@@ -85,7 +87,8 @@ static inline bool chain_append(struct chain *c, struct pool *blocks, struct txn
 }
 
 /* Copies up to `len` bytes from `position` bytes into the content; returns how many there were. */
-static inline uint32_t chain_read(const struct chain *c, const struct pool *blocks, uint32_t position, void *to, uint32_t len)
+static inline uint32_t chain_read(const struct chain *c, const struct pool *blocks, uint32_t position,
+                                  void *to, uint32_t len)
 {
     uint8_t *out = to;
     if (position >= c->length)

@@ -1,7 +1,6 @@
 /*
- * Counters: written by one worker each, read by anybody. Plain 64-bit words, never reset, not part of any transaction (a killed
- * worker's last burst stays counted).
- * SPDX-License-Identifier: Apache-2.0
+ * Counters: written by one worker each, read by anybody. Plain 64-bit words, never reset, not part of any
+ * transaction (a killed worker's last burst stays counted). SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_COUNTERS_H
 #define VOXPOP_COUNTERS_H
@@ -18,8 +17,9 @@ enum counter {
 };
 
 #define COUNTERS_MAX 64
-#define DROPS_MAX 192
-_Static_assert(COUNTER_COUNT <= COUNTERS_MAX && DROP_REASON_COUNT <= DROPS_MAX, "counters have outgrown their room");
+#define DROPS_MAX    192
+_Static_assert(COUNTER_COUNT <= COUNTERS_MAX && DROP_REASON_COUNT <= DROPS_MAX,
+               "counters have outgrown their room");
 
 /* Writer: the worker it belongs to (the control plane has one of its own). */
 struct counters {

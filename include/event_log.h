@@ -1,32 +1,33 @@
 /*
  * The event log: every dispatch is written here once, already encoded, and pointed at from then on.
  *
- * A ring of segments of 1 MiB, written by the control plane alone. A position counts bytes since the log was made and only
- * grows; it is also the event's name. A reference is 4 bytes: position / 16 mod 2^32, enough for 64 GiB of history. Events are
- * 16-byte aligned and never cross a segment.
+ * A ring of segments of 1 MiB, written by the control plane alone. A position counts bytes since the log was
+ * made and only grows; it is also the event's name. A reference is 4 bytes: position / 16 mod 2^32, enough
+ * for 64 GiB of history. Events are 16-byte aligned and never cross a segment.
  *
- * A segment is reused only when no core pins it: each core counts, in its own array, the references of it that are unsent or
- * unacknowledged. References kept for a resume do not pin: `oldest` moves on, and a resume from before it is refused (op 9).
- * Order for a reader that is about to pin: pin, then fence, then compare with `oldest`; for the writer that is about to reuse:
- * move `oldest`, then fence, then look at the pins. So one of the two sees the other.
+ * A segment is reused only when no core pins it: each core counts, in its own array, the references of it
+ * that are unsent or unacknowledged. References kept for a resume do not pin: `oldest` moves on, and a resume
+ * from before it is refused (op 9). Order for a reader that is about to pin: pin, then fence, then compare
+ * with `oldest`; for the writer that is about to reuse: move `oldest`, then fence, then look at the pins. So
+ * one of the two sees the other.
  *
- * Full: the control plane asks the cores to close the readers that pin the oldest segment, and waits; the newest event is
- * never the one given up.
- * SPDX-License-Identifier: Apache-2.0
+ * Full: the control plane asks the cores to close the readers that pin the oldest segment, and waits; the
+ * newest event is never the one given up. SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_EVENT_LOG_H
 #define VOXPOP_EVENT_LOG_H
 
 #include "undo.h"
 
-#define EVENT_SEGMENT_BYTES (1u << 20)
-#define EVENT_ALIGN 16u
-#define EVENT_LENGTH_MAX (EVENT_SEGMENT_BYTES / 2)
+#define EVENT_SEGMENT_BYTES  (1u << 20)
+#define EVENT_ALIGN          16u
+#define EVENT_LENGTH_MAX     (EVENT_SEGMENT_BYTES / 2)
 #define EVENT_EXCEPTIONS_MAX 128u
 
 enum event_variant_kind {
-    EVENT_FULL = 0,            /* JSON, all of it */
-    EVENT_WITHOUT_CONTENT = 1, /* JSON as a session without the MESSAGE_CONTENT intent gets it; length 0: same as full */
+    EVENT_FULL = 0, /* JSON, all of it */
+    EVENT_WITHOUT_CONTENT =
+        1, /* JSON as a session without the MESSAGE_CONTENT intent gets it; length 0: same as full */
     EVENT_VARIANTS = 2,
 };
 
@@ -37,18 +38,19 @@ struct event_variant {
 
 /*
  * In the log. Writer: control plane, before it is published; constant afterwards.
- * A variant's text is what follows the per-session prefix: `{"s":N,` (voice: `{"seq":N,`) + `"op":0,"t":"…","d":{…}}`.
+ * A variant's text is what follows the per-session prefix: `{"s":N,` (voice: `{"seq":N,`) +
+ * `"op":0,"t":"…","d":{…}}`.
  */
 struct event {
-    uint32_t length;          /* of the whole event, a multiple of 16 */
-    uint16_t exceptions;      /* user ids behind this struct who get EVENT_FULL whatever their intents */
-    uint8_t flags;            /* EVENT_UNNUMBERED */
+    uint32_t length;     /* of the whole event, a multiple of 16 */
+    uint16_t exceptions; /* user ids behind this struct who get EVENT_FULL whatever their intents */
+    uint8_t flags;       /* EVENT_UNNUMBERED */
     uint8_t pad0;
-    uint64_t position;        /* its own; lets a reader check that it found what it was pointed at */
-    uint64_t topic_id;        /* snowflake of the guild, channel or user it belongs to */
-    uint64_t classes;         /* bit per permission class that may see it; ~0: all */
-    uint32_t intents;         /* a session needs one of these bits; 0: whatever its intents */
-    uint32_t except_session;  /* the one session that is not sent it, or UINT32_MAX */
+    uint64_t position;       /* its own; lets a reader check that it found what it was pointed at */
+    uint64_t topic_id;       /* snowflake of the guild, channel or user it belongs to */
+    uint64_t classes;        /* bit per permission class that may see it; ~0: all */
+    uint32_t intents;        /* a session needs one of these bits; 0: whatever its intents */
+    uint32_t except_session; /* the one session that is not sent it, or UINT32_MAX */
     struct event_variant variant[EVENT_VARIANTS];
     uint64_t pad1;
     /* uint64_t exception_user_id[exceptions], then the variants' text */
@@ -103,7 +105,8 @@ static inline const uint64_t *event_exceptions(const struct event *e)
 }
 
 /* Which text of the event this user's session gets. `content`: it has the MESSAGE_CONTENT intent. */
-static inline const uint8_t *event_text(const struct event *e, uint64_t user_id, bool content, uint32_t *length)
+static inline const uint8_t *event_text(const struct event *e, uint64_t user_id, bool content,
+                                        uint32_t *length)
 {
     enum event_variant_kind kind = EVENT_FULL;
     if (!content && e->variant[EVENT_WITHOUT_CONTENT].length) {

@@ -1,6 +1,7 @@
 /*
- * The region: one piece of shared memory that is the state of the box. The supervisor creates it; both processes attach; either may
- * die at any store and its next life goes on from what stands here. Offsets and indices only: it is mapped anywhere.
+ * The region: one piece of shared memory that is the state of the box. The supervisor creates it; both
+ * processes attach; either may die at any store and its next life goes on from what stands here. Offsets and
+ * indices only: it is mapped anywhere.
  *
  * Field group -> its one writer
  *
@@ -8,16 +9,16 @@
  *      region_header.process[p]                      process p, about itself
  *      SECTION_CONTROL, SESSIONS_CONTROL, TOPICS,    control plane's main thread
  *        EVENT_LOG, CONTROL_BLOCKS, CONTROL_TXN
- *      SECTION_ROUTES                                control plane's main thread (readers: their own seen-generation)
- *      SECTION_SESSIONS [s]                          the worker named by session_control[s].worker
- *      PART_* of worker k                            worker k, except:
- *        ring from the control plane: tail           control plane's main thread
- *        ring to the control plane: head, done       control plane's main thread
- *        capture ring: head                          the capture writer
- *        capture control                             the operator's tool (voxpop capture)
+ *      SECTION_ROUTES and the maps                   control plane's main thread (readers: their own
+ * seen-generation) SECTION_SESSIONS [s]                          the worker named by
+ * session_control[s].worker PART_* of worker k                            worker k, except: ring from the
+ * control plane: tail           control plane's main thread ring to the control plane: head, done control
+ * plane's main thread capture ring: head                          the capture writer capture control the
+ * operator's tool (voxpop capture)
  *
- * Attach: magic, version, layout hash and size must be equal, or the region is refused with one line that says so ("cold start
- * needed"). Another boot id means another life of the box: the supervisor discards what it finds and creates anew.
+ * Attach: magic, version, layout hash and size must be equal, or the region is refused with one line that
+ * says so ("cold start needed"). Another boot id means another life of the box: the supervisor discards what
+ * it finds and creates anew.
  *
  * Hugepages where a hugetlbfs is mounted and has room, ordinary shared memory otherwise.
  * SPDX-License-Identifier: Apache-2.0
@@ -36,9 +37,9 @@
 #include "session.h"
 #include "topic.h"
 
-#define REGION_MAGIC 0x706f7078766f7021ull /* "!poxvpop" */
+#define REGION_MAGIC   0x706f7078766f7021ull /* "!poxvpop" */
 #define REGION_VERSION 1u
-#define WORKERS_MAX 32u
+#define WORKERS_MAX    32u
 
 enum region_section {
     SECTION_CONTROL,          /* struct control_area */
@@ -49,28 +50,32 @@ enum region_section {
     SECTION_SESSIONS,         /* struct session[] */
     SECTION_TOPICS,           /* struct pool + struct topic_control[] */
     SECTION_EVENT_LOG,        /* struct event_log + segments */
-    SECTION_ROUTES,           /* struct route_area */
+    SECTION_ROUTES,           /* struct route_tables: prefix -> next hop */
+    SECTION_VOICE_MAP,        /* struct route_map: ssrc, or voice address -> room and core (route_voice_*) */
+    SECTION_OWNER_MAP,        /* struct route_map: guild, user or room -> owning box */
+    SECTION_BOX_MAP,          /* struct route_map: region -> boxes */
     SECTION_COUNT
 };
 
 enum worker_part {
-    PART_AREA,             /* struct worker_area */
-    PART_COUNTERS,         /* struct counters */
-    PART_TXN,              /* struct txn_log + undo area */
-    PART_CONNECTIONS,      /* struct pool + struct connection[] */
-    PART_BLOCKS,           /* struct pool + struct block[] */
-    PART_DESCRIPTORS,      /* struct pool + struct tx_record[] */
-    PART_ITEMS,            /* struct pool + struct tx_item[] */
-    PART_CHUNKS,           /* struct pool + struct session_chunk[] */
-    PART_TOPICS,           /* struct topic[topics] */
-    PART_TOPIC_CHUNKS,     /* struct pool + struct topic_chunk[] */
-    PART_ROOMS,            /* struct pool + struct room[] */
-    PART_MEMBERS,          /* struct pool + struct voice_member[] */
-    PART_PINS,             /* uint32_t[log_segments] */
-    PART_RING_NOTICE,      /* worker -> control plane */
-    PART_RING_COMMAND,     /* control plane -> worker */
-    PART_RING_FANOUT,      /* control plane -> worker */
-    PART_CAPTURE,          /* struct capture_ring + bytes */
+    PART_AREA,         /* struct worker_area */
+    PART_COUNTERS,     /* struct counters */
+    PART_TXN,          /* struct txn_log + undo area */
+    PART_CONNECTIONS,  /* struct pool + struct connection[] */
+    PART_BLOCKS,       /* struct pool + struct block[] */
+    PART_DESCRIPTORS,  /* struct pool + struct tx_record[] */
+    PART_ITEMS,        /* struct pool + struct tx_item[] */
+    PART_CHUNKS,       /* struct pool + struct session_chunk[] */
+    PART_TOPICS,       /* struct topic[topics] */
+    PART_TOPIC_CHUNKS, /* struct pool + struct topic_chunk[] */
+    PART_ROOMS,        /* struct pool + struct room[] */
+    PART_MEMBERS,      /* struct pool + struct voice_member[] */
+    PART_NEIGHBOURS,   /* struct route_neighbours */
+    PART_PINS,         /* uint32_t[log_segments] */
+    PART_RING_NOTICE,  /* worker -> control plane */
+    PART_RING_COMMAND, /* control plane -> worker */
+    PART_RING_FANOUT,  /* control plane -> worker */
+    PART_CAPTURE,      /* struct capture_ring + bytes */
     PART_COUNT
 };
 
@@ -113,7 +118,7 @@ struct region_secrets {
     uint8_t rss_key[40];       /* Toeplitz */
     uint8_t ticket_key[2][80]; /* TLS tickets: the one in use, the one before */
     uint8_t token_hmac[32];
-    uint8_t seed[32];          /* of the workers' generators */
+    uint8_t seed[32]; /* of the workers' generators */
     uint8_t pad[232];
 };
 _Static_assert(sizeof(struct region_secrets) == 512, "region_secrets is a published format");
@@ -130,45 +135,46 @@ struct region_header {
     struct region_geometry geometry;
     struct region_process process[PROCESS_COUNT];
     struct region_secrets secrets;
-    uint64_t section[16];                     /* offsets, by enum region_section */
-    uint64_t part[WORKERS_MAX][32];           /* offsets, by worker and enum worker_part */
+    uint64_t section[16];           /* offsets, by enum region_section */
+    uint64_t part[WORKERS_MAX][32]; /* offsets, by worker and enum worker_part */
 };
 _Static_assert(SECTION_COUNT <= 16 && PART_COUNT <= 32, "region_header has outgrown its room");
 _Static_assert(offsetof(struct region_header, geometry) == 64, "region_header is a published format");
-_Static_assert(offsetof(struct region_header, section) == 128 + 64 * PROCESS_COUNT + 512, "region_header is a published format");
+_Static_assert(offsetof(struct region_header, section) == 128 + 64 * PROCESS_COUNT + 512,
+               "region_header is a published format");
 
 /* Writer: worker k. What it tells of itself, and what must outlive it that has no other place. */
 struct worker_area {
     uint64_t stamp;
-    uint64_t walk_number;       /* ring entry of the walk under way, 0: none */
-    uint32_t walk_chunk;        /* its cursor */
+    uint64_t walk_number; /* ring entry of the walk under way, 0: none */
+    uint32_t walk_chunk;  /* its cursor */
     uint32_t walk_slot;
     uint32_t connections_open;
     uint32_t handshakes;
-    uint64_t loop_us;           /* time of the last iteration, CLOCK_MONOTONIC */
+    uint64_t loop_us; /* time of the last iteration, CLOCK_MONOTONIC */
     uint32_t core;
     uint32_t pad0[3];
     uint8_t port_mac[8];
     uint64_t port_rx_packets, port_tx_packets, port_rx_bytes, port_tx_bytes; /* the port's own counters */
     uint64_t port_rx_missed, port_tx_full, port_steered, port_passed;
-    uint32_t port_link;         /* 1: up */
+    uint32_t port_link; /* 1: up */
     uint32_t port_mtu;
     char port_name[32];
-    uint8_t pad1[320];
+    uint8_t pad1[344];
 };
 _Static_assert(sizeof(struct worker_area) == 512, "worker_area is a published format");
 
 /* Writer: control plane's main thread. */
 struct control_area {
     uint64_t stamp;
-    uint64_t outbox_published;    /* highest outbox row whose event is in the log */
-    uint64_t handling_number;     /* ring entry being handled (number + 1), 0: none */
+    uint64_t outbox_published; /* highest outbox row whose event is in the log */
+    uint64_t handling_number;  /* ring entry being handled (number + 1), 0: none */
     uint32_t handling_worker;
-    uint32_t handling_deaths;     /* lives that ended while handling it */
-    uint64_t poisoned;            /* inputs set aside */
+    uint32_t handling_deaths; /* lives that ended while handling it */
+    uint64_t poisoned;        /* inputs set aside */
     uint32_t ssrc_next;
     uint32_t pad0;
-    uint8_t pad1[456];
+    uint8_t pad1[464];
 };
 _Static_assert(sizeof(struct control_area) == 512, "control_area is a published format");
 

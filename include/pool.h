@@ -1,12 +1,13 @@
 /*
- * A pool of equal elements in the region, named by index: no pointers, no general allocator. One writer a pool.
+ * A pool of equal elements in the region, named by index: no pointers, no general allocator. One writer a
+ * pool.
  *
- * Owns: which element is free. Refuses: nothing but "none left" (POOL_NONE), which the caller must have a policy for.
- * Elements never handed out are taken in order (`fresh`), so that creating a pool of a million touches no memory; returned
- * ones form a list through their first four bytes. An element's first uint32_t therefore belongs to the pool while it is
- * free, and to its holder afterwards. All changes go through the transaction. An element returned in a transaction is not
- * handed out again in the same one: undoing must find its content as it was.
- * SPDX-License-Identifier: Apache-2.0
+ * Owns: which element is free. Refuses: nothing but "none left" (POOL_NONE), which the caller must have a
+ * policy for. Elements never handed out are taken in order (`fresh`), so that creating a pool of a million
+ * touches no memory; returned ones form a list through their first four bytes. An element's first uint32_t
+ * therefore belongs to the pool while it is free, and to its holder afterwards. All changes go through the
+ * transaction. An element returned in a transaction is not handed out again in the same one: undoing must
+ * find its content as it was. SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_POOL_H
 #define VOXPOP_POOL_H
@@ -18,16 +19,17 @@
 /* In the region. Writer: the pool's one owner. */
 struct pool {
     uint64_t stamp;
-    uint64_t elements;      /* bytes from this struct to element 0 */
-    uint32_t stride;        /* bytes an element */
-    uint32_t capacity;      /* elements */
-    uint32_t fresh;         /* elements [fresh, capacity) were never handed out */
-    uint32_t head;          /* first returned element, or POOL_NONE */
-    uint32_t used;          /* elements handed out now */
-    uint32_t used_max;      /* the most there ever were */
-    uint32_t refused;       /* times that none was left */
-    uint32_t limbo_count;   /* elements in limbo */
-    uint32_t limbo_head;    /* elements returned in transaction `limbo_number`: not to be handed out before it stands */
+    uint64_t elements;    /* bytes from this struct to element 0 */
+    uint32_t stride;      /* bytes an element */
+    uint32_t capacity;    /* elements */
+    uint32_t fresh;       /* elements [fresh, capacity) were never handed out */
+    uint32_t head;        /* first returned element, or POOL_NONE */
+    uint32_t used;        /* elements handed out now */
+    uint32_t used_max;    /* the most there ever were */
+    uint32_t refused;     /* times that none was left */
+    uint32_t limbo_count; /* elements in limbo */
+    uint32_t limbo_head;  /* elements returned in transaction `limbo_number`: not to be handed out before it
+                             stands */
     uint32_t limbo_tail;
     uint64_t limbo_number;
 };
@@ -35,8 +37,11 @@ _Static_assert(sizeof(struct pool) == 64, "pool is a published format");
 
 static inline void pool_init(struct pool *p, void *elements, uint32_t stride, uint32_t capacity)
 {
-    *p = (struct pool){.elements = (uint64_t)((uint8_t *)elements - (uint8_t *)p), .stride = stride,
-                       .capacity = capacity, .head = POOL_NONE, .limbo_head = POOL_NONE};
+    *p = (struct pool){.elements = (uint64_t)((uint8_t *)elements - (uint8_t *)p),
+                       .stride = stride,
+                       .capacity = capacity,
+                       .head = POOL_NONE,
+                       .limbo_head = POOL_NONE};
 }
 
 static inline void *pool_at(const struct pool *p, uint32_t index)

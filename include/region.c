@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REGION_WHY 256
-#define HUGE_BYTES (2ull << 20)
+#define REGION_WHY      256
+#define HUGE_BYTES      (2ull << 20)
 #define HUGETLBFS_MAGIC 0x958458f6
 
 static uint64_t align_up(uint64_t v, uint64_t to)
@@ -24,7 +24,8 @@ static uint64_t align_up(uint64_t v, uint64_t to)
     return (v + to - 1) / to * to;
 }
 
-/* Hands out offsets, each part on its own page so that no two writers share a line (or a TLB entry's protection). */
+/* Hands out offsets, each part on its own page so that no two writers share a line (or a TLB entry's
+ * protection). */
 static uint64_t take(uint64_t *at, uint64_t bytes)
 {
     uint64_t offset = *at;
@@ -69,10 +70,31 @@ static uint32_t count_of(const struct region_geometry *g, const struct pool_plac
     return *(const uint32_t *)(const void *)((const uint8_t *)g + p->count_at);
 }
 
-static void place_pools(const struct pool_place *pools, size_t n, const struct region_geometry *g, uint64_t *offsets, uint64_t *at)
+static void place_pools(const struct pool_place *pools, size_t n, const struct region_geometry *g,
+                        uint64_t *offsets, uint64_t *at)
 {
     for (size_t i = 0; i < n; i++)
         offsets[pools[i].place] = take(at, pool_bytes(pools[i].stride, count_of(g, &pools[i])));
+}
+
+#define BOX_SLOTS 256u
+
+static uint32_t slots_for(uint64_t entries)
+{
+    uint32_t slots = 256;
+    while (slots < 4 * entries)
+        slots *= 2;
+    return slots;
+}
+
+static uint32_t voice_slots(const struct region_geometry *g)
+{
+    return slots_for((uint64_t)g->members * g->workers);
+}
+
+static uint32_t owner_slots(const struct region_geometry *g)
+{
+    return slots_for((uint64_t)g->topics + g->sessions);
 }
 
 /* Computes every offset; returns the size. */
@@ -83,8 +105,12 @@ static uint64_t place_all(const struct region_geometry *g, struct region_header 
     h->section[SECTION_CONTROL_TXN] = take(&at, sizeof(struct txn_log) + g->undo_bytes);
     h->section[SECTION_CONTROL_COUNTERS] = take(&at, sizeof(struct counters));
     h->section[SECTION_SESSIONS] = take(&at, sizeof(struct session) * g->sessions);
-    h->section[SECTION_EVENT_LOG] = take(&at, sizeof(struct event_log) + (uint64_t)g->log_segments * EVENT_SEGMENT_BYTES);
-    h->section[SECTION_ROUTES] = take(&at, sizeof(struct route_area));
+    h->section[SECTION_EVENT_LOG] =
+        take(&at, sizeof(struct event_log) + (uint64_t)g->log_segments * EVENT_SEGMENT_BYTES);
+    h->section[SECTION_ROUTES] = take(&at, sizeof(struct route_tables));
+    h->section[SECTION_VOICE_MAP] = take(&at, route_map_size(voice_slots(g)));
+    h->section[SECTION_OWNER_MAP] = take(&at, route_map_size(owner_slots(g)));
+    h->section[SECTION_BOX_MAP] = take(&at, route_map_size(BOX_SLOTS));
     place_pools(section_pools, LENGTH(section_pools), g, h->section, &at);
     for (uint32_t w = 0; w < g->workers; w++) {
         uint64_t *part = h->part[w];
@@ -92,6 +118,7 @@ static uint64_t place_all(const struct region_geometry *g, struct region_header 
         part[PART_COUNTERS] = take(&at, sizeof(struct counters));
         part[PART_TXN] = take(&at, sizeof(struct txn_log) + g->undo_bytes);
         part[PART_TOPICS] = take(&at, sizeof(struct topic) * g->topics);
+        part[PART_NEIGHBOURS] = take(&at, sizeof(struct route_neighbours));
         part[PART_PINS] = take(&at, sizeof(uint32_t) * g->log_segments);
         part[PART_RING_NOTICE] = take(&at, sizeof(struct ring) + g->ring_bytes);
         part[PART_RING_COMMAND] = take(&at, sizeof(struct ring) + g->ring_bytes);
@@ -116,20 +143,29 @@ static bool power_of_two(uint64_t v)
 bool region_geometry_check(const struct region_geometry *g, char *why)
 {
     if (!g->workers || g->workers > WORKERS_MAX)
-        return snprintf(why, REGION_WHY, "workers: %u is not between 1 and %u", g->workers, WORKERS_MAX), false;
+        return snprintf(why, REGION_WHY, "workers: %u is not between 1 and %u", g->workers, WORKERS_MAX),
+               false;
     if (!power_of_two(g->log_segments) || g->log_segments < 2)
-        return snprintf(why, REGION_WHY, "event log segments: %u is not a power of two of at least 2", g->log_segments), false;
+        return snprintf(why, REGION_WHY, "event log segments: %u is not a power of two of at least 2",
+                        g->log_segments),
+               false;
     if (!power_of_two(g->ring_bytes) || g->ring_bytes < (1u << 20))
-        return snprintf(why, REGION_WHY, "ring bytes: %u is not a power of two of at least 1 MiB", g->ring_bytes), false;
+        return snprintf(why, REGION_WHY, "ring bytes: %u is not a power of two of at least 1 MiB",
+                        g->ring_bytes),
+               false;
     if (!power_of_two(g->capture_bytes) || g->capture_bytes < (1u << 16))
-        return snprintf(why, REGION_WHY, "capture bytes: %u is not a power of two of at least 64 KiB", g->capture_bytes), false;
+        return snprintf(why, REGION_WHY, "capture bytes: %u is not a power of two of at least 64 KiB",
+                        g->capture_bytes),
+               false;
     if (g->undo_bytes < (64u << 10))
         return snprintf(why, REGION_WHY, "undo bytes: %u is less than 64 KiB", g->undo_bytes), false;
     for (size_t i = 0; i < LENGTH(section_pools) + LENGTH(part_pools); i++) {
         const struct pool_place *p =
             i < LENGTH(section_pools) ? &section_pools[i] : &part_pools[i - LENGTH(section_pools)];
         if (count_of(g, p) == 0 || count_of(g, p) > 1u << 28)
-            return snprintf(why, REGION_WHY, "a pool of %u elements: must be between 1 and 2^28", count_of(g, p)), false;
+            return snprintf(why, REGION_WHY, "a pool of %u elements: must be between 1 and 2^28",
+                            count_of(g, p)),
+                   false;
     }
     return true;
 }
@@ -137,15 +173,43 @@ bool region_geometry_check(const struct region_geometry *g, char *why)
 uint64_t region_layout_hash(void)
 {
     static const uint64_t facts[] = {
-        REGION_VERSION, sizeof(struct region_header), sizeof(struct region_geometry), sizeof(struct worker_area),
-        sizeof(struct control_area), sizeof(struct txn_log), sizeof(struct pool), sizeof(struct block), sizeof(struct ring),
-        sizeof(struct connection), offsetof(struct connection, tcp), offsetof(struct connection, tls),
-        offsetof(struct connection, ws), CONNECTION_STRIDE, sizeof(struct tcp_conn), sizeof(struct tls_conn),
-        sizeof(struct ws_conn), sizeof(struct tx_record), sizeof(struct tx_item), sizeof(struct session),
-        sizeof(struct session_control), sizeof(struct session_chunk), sizeof(struct topic), sizeof(struct topic_chunk),
-        sizeof(struct topic_control), sizeof(struct room), sizeof(struct voice_member), sizeof(struct event_log),
-        sizeof(struct event), sizeof(struct route_area), sizeof(struct capture_ring), COUNTER_COUNT, DROP_REASON_COUNT,
-        SECTION_COUNT, PART_COUNT,
+        REGION_VERSION,
+        sizeof(struct region_header),
+        sizeof(struct region_geometry),
+        sizeof(struct worker_area),
+        sizeof(struct control_area),
+        sizeof(struct txn_log),
+        sizeof(struct pool),
+        sizeof(struct block),
+        sizeof(struct ring),
+        sizeof(struct connection),
+        offsetof(struct connection, tcp),
+        offsetof(struct connection, tls),
+        offsetof(struct connection, ws),
+        CONNECTION_STRIDE,
+        sizeof(struct tcp_conn),
+        sizeof(struct tls_conn),
+        sizeof(struct ws_conn),
+        sizeof(struct tx_record),
+        sizeof(struct tx_item),
+        sizeof(struct session),
+        sizeof(struct session_control),
+        sizeof(struct session_chunk),
+        sizeof(struct topic),
+        sizeof(struct topic_chunk),
+        sizeof(struct topic_control),
+        sizeof(struct room),
+        sizeof(struct voice_member),
+        sizeof(struct event_log),
+        sizeof(struct event),
+        sizeof(struct route_tables),
+        sizeof(struct route_map),
+        sizeof(struct route_neighbours),
+        sizeof(struct capture_ring),
+        COUNTER_COUNT,
+        DROP_REASON_COUNT,
+        SECTION_COUNT,
+        PART_COUNT,
     };
     uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a */
     for (size_t i = 0; i < LENGTH(facts); i++)
@@ -183,7 +247,10 @@ void region_format(struct region *r, void *memory, const struct region_geometry 
     log->segments = g->log_segments;
     /* Position 0 is never an event: a reference of 0 can mean none. */
     log->head = log->oldest = EVENT_SEGMENT_BYTES;
-    route_area_init(region_section(r, SECTION_ROUTES));
+    route_swap_init(&((struct route_tables *)region_section(r, SECTION_ROUTES))->swap);
+    route_map_init(region_section(r, SECTION_VOICE_MAP), voice_slots(g));
+    route_map_init(region_section(r, SECTION_OWNER_MAP), owner_slots(g));
+    route_map_init(region_section(r, SECTION_BOX_MAP), BOX_SLOTS);
     for (uint32_t w = 0; w < g->workers; w++) {
         const uint64_t *part = h->part[w];
         format_pools(r, part_pools, LENGTH(part_pools), part);
@@ -203,7 +270,8 @@ void region_format(struct region *r, void *memory, const struct region_geometry 
 static int open_huge(const char *path, const char *directory, uint64_t size, char *file, size_t file_size)
 {
     struct statfs fs;
-    if (!directory || statfs(directory, &fs) || fs.f_type != HUGETLBFS_MAGIC || (uint64_t)fs.f_bfree * fs.f_bsize < size)
+    if (!directory || statfs(directory, &fs) || fs.f_type != HUGETLBFS_MAGIC ||
+        (uint64_t)fs.f_bfree * fs.f_bsize < size)
         return -1;
     const char *name = strrchr(path, '/');
     snprintf(file, file_size, "%s/voxpop-%d%s", directory, (int)getpid(), name ? name + 1 : path);
@@ -229,15 +297,16 @@ static int open_ordinary(uint64_t size, char *file, size_t file_size, const char
     return fd;
 }
 
-bool region_create(struct region *r, const char *path, const char *huge_directory, const struct region_geometry *g, char *note,
-                   char *why)
+bool region_create(struct region *r, const char *path, const char *huge_directory,
+                   const struct region_geometry *g, char *note, char *why)
 {
     uint8_t boot_id[16];
     char file[512];
     if (!region_geometry_check(g, why))
         return false;
     if (!region_boot_id(boot_id))
-        return snprintf(why, REGION_WHY, "/proc/sys/kernel/random/boot_id cannot be read: is /proc mounted?"), false;
+        return snprintf(why, REGION_WHY, "/proc/sys/kernel/random/boot_id cannot be read: is /proc mounted?"),
+               false;
     region_remove(path);
     uint64_t size = region_bytes(g);
     note[0] = 0;
@@ -250,13 +319,15 @@ bool region_create(struct region *r, const char *path, const char *huge_director
                  (unsigned long long)(size >> 20));
     }
     if (fd < 0)
-        return snprintf(why, REGION_WHY, "no memory for a region of %llu MiB: %s", (unsigned long long)(size >> 20),
-                        strerror(errno)), false;
+        return snprintf(why, REGION_WHY, "no memory for a region of %llu MiB: %s",
+                        (unsigned long long)(size >> 20), strerror(errno)),
+               false;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (memory == MAP_FAILED) {
         unlink(file);
-        return snprintf(why, REGION_WHY, "mapping a region of %llu MiB: %s", (unsigned long long)(size >> 20), strerror(errno)),
+        return snprintf(why, REGION_WHY, "mapping a region of %llu MiB: %s", (unsigned long long)(size >> 20),
+                        strerror(errno)),
                false;
     }
     region_format(r, memory, g, boot_id);
@@ -281,11 +352,15 @@ bool region_adopt(struct region *r, void *memory, uint64_t size, char *why)
         return snprintf(why, REGION_WHY, "this is not a voxpop region"), false;
     if (h->version != REGION_VERSION || h->layout_hash != region_layout_hash())
         return snprintf(why, REGION_WHY,
-                        "the region was made by another build (layout %016llx, this build has %016llx): a cold start is needed, "
+                        "the region was made by another build (layout %016llx, this build has %016llx): a "
+                        "cold start is needed, "
                         "stop `voxpop supervise` and start it again",
-                        (unsigned long long)h->layout_hash, (unsigned long long)region_layout_hash()), false;
+                        (unsigned long long)h->layout_hash, (unsigned long long)region_layout_hash()),
+               false;
     if (h->header_size != sizeof *h || h->size != size)
-        return snprintf(why, REGION_WHY, "the region's size is not what its header says: a cold start is needed"), false;
+        return snprintf(why, REGION_WHY,
+                        "the region's size is not what its header says: a cold start is needed"),
+               false;
     *r = (struct region){.base = memory, .header = h, .size = size};
     return true;
 }
@@ -294,18 +369,22 @@ bool region_attach(struct region *r, const char *path, bool write, char *why)
 {
     int fd = open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (fd < 0)
-        return snprintf(why, REGION_WHY, "no region at %s (%s): is `voxpop supervise` running?", path, strerror(errno)), false;
+        return snprintf(why, REGION_WHY, "no region at %s (%s): is `voxpop supervise` running?", path,
+                        strerror(errno)),
+               false;
     struct stat st;
     void *memory = MAP_FAILED;
     if (fstat(fd, &st) == 0 && st.st_size > 0)
-        memory = mmap(NULL, (size_t)st.st_size, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+        memory =
+            mmap(NULL, (size_t)st.st_size, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
     if (memory == MAP_FAILED)
         return snprintf(why, REGION_WHY, "mapping %s: %s", path, strerror(errno)), false;
     uint8_t boot_id[16];
     bool good = region_adopt(r, memory, (uint64_t)st.st_size, why);
     if (good && region_boot_id(boot_id) && memcmp(boot_id, r->header->boot_id, sizeof boot_id)) {
-        snprintf(why, REGION_WHY, "the region at %s is from before the last boot: start `voxpop supervise`", path);
+        snprintf(why, REGION_WHY, "the region at %s is from before the last boot: start `voxpop supervise`",
+                 path);
         good = false;
     }
     if (!good)

@@ -1,8 +1,8 @@
 /*
  * Creating, attaching and recovering the region (layout.h says what is in it).
  *
- * Errors: functions that can fail return NULL or false and put one line for the operator into `why` (at least 256 bytes).
- * SPDX-License-Identifier: Apache-2.0
+ * Errors: functions that can fail return NULL or false and put one line for the operator into `why` (at least
+ * 256 bytes). SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_REGION_H
 #define VOXPOP_REGION_H
@@ -23,14 +23,17 @@ uint64_t region_bytes(const struct region_geometry *g);
 bool region_geometry_check(const struct region_geometry *g, char *why);
 
 /*
- * Creates the region `path` anew (an existing one is discarded). With `huge_directory` the bytes lie in a file there and `path`
- * becomes a symbolic link to it; if the hugepages do not suffice, ordinary memory under /dev/shm is taken and *note says so.
+ * Creates the region `path` anew (an existing one is discarded). With `huge_directory` the bytes lie in a
+ * file there and `path` becomes a symbolic link to it; if the hugepages do not suffice, ordinary memory under
+ * /dev/shm is taken and *note says so.
  */
-bool region_create(struct region *r, const char *path, const char *huge_directory, const struct region_geometry *g, char *note,
-                   char *why);
+bool region_create(struct region *r, const char *path, const char *huge_directory,
+                   const struct region_geometry *g, char *note, char *why);
 
-/* Lays out an empty region in memory that the caller provides (tests, replay): `size` >= region_bytes(g), zeroed, page aligned. */
-void region_format(struct region *r, void *memory, const struct region_geometry *g, const uint8_t boot_id[16]);
+/* Lays out an empty region in memory that the caller provides (tests, replay): `size` >= region_bytes(g),
+ * zeroed, page aligned. */
+void region_format(struct region *r, void *memory, const struct region_geometry *g,
+                   const uint8_t boot_id[16]);
 
 /* Maps an existing region. `write` false: read-only (operator's tools). */
 bool region_attach(struct region *r, const char *path, bool write, char *why);
@@ -80,7 +83,8 @@ static inline struct connection *connection_at(const struct region *r, uint32_t 
     return pool_at(region_part(r, worker, PART_CONNECTIONS), index);
 }
 
-/* A connection's index in a handle names the worker too: index = worker * connections + index within the worker. */
+/* A connection's index in a handle names the worker too: index = worker * connections + index within the
+ * worker. */
 static inline struct connection *connection_of(const struct region *r, uint64_t handle, uint32_t *worker)
 {
     uint32_t index = (uint32_t)handle, per = r->header->geometry.connections;

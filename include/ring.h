@@ -1,13 +1,15 @@
 /*
- * A single-producer single-consumer ring of numbered entries of any length, between two processes that may each die at
- * any store. Written within the producer's transaction, read within the consumer's: an entry appears when the producer's
- * transaction is published, and is gone when the consumer's is.
+ * A single-producer single-consumer ring of numbered entries of any length, between two processes that may
+ * each die at any store. Written within the producer's transaction, read within the consumer's: an entry
+ * appears when the producer's transaction is published, and is gone when the consumer's is.
  *
- * An entry's number is its position in bytes since the ring was made: unique for the ring's life, growing, the same after
- * any restart. Entries are contiguous, 16-byte aligned; a filler entry (type 0) closes the space before a wrap.
+ * An entry's number is its position in bytes since the ring was made: unique for the ring's life, growing,
+ * the same after any restart. Entries are contiguous, 16-byte aligned; a filler entry (type 0) closes the
+ * space before a wrap.
  *
- * `done` lets the consumer finish entries out of order (a stored message is answered when it is durable): the published head
- * stays before the oldest entry that is not done, and a restarted consumer skips what is done after it.
+ * `done` lets the consumer finish entries out of order (a stored message is answered when it is durable): the
+ * published head stays before the oldest entry that is not done, and a restarted consumer skips what is done
+ * after it.
  *
  * Full: ring_reserve returns NULL and the producer's own policy applies. The consumer never waits.
  * SPDX-License-Identifier: Apache-2.0
@@ -33,7 +35,8 @@ struct ring {
     uint8_t pad2[56];
 };
 _Static_assert(sizeof(struct ring) == 192, "ring is a published format");
-_Static_assert(offsetof(struct ring, head) == 64 && offsetof(struct ring, size) == 128, "ring is a published format");
+_Static_assert(offsetof(struct ring, head) == 64 && offsetof(struct ring, size) == 128,
+               "ring is a published format");
 
 /* The head of an entry. Writer: the producer; after publication `done` alone, by the consumer. */
 struct ring_entry {
@@ -92,10 +95,11 @@ static inline uint64_t ring_room(const struct ring_end *e)
 }
 
 /*
- * Producer: room for an entry of `length` bytes, to be filled in before the transaction commits; NULL when the ring is
- * full. Published together with the transaction.
+ * Producer: room for an entry of `length` bytes, to be filled in before the transaction commits; NULL when
+ * the ring is full. Published together with the transaction.
  */
-static inline struct ring_entry *ring_reserve(struct ring_end *e, struct txn *t, uint16_t type, uint32_t length)
+static inline struct ring_entry *ring_reserve(struct ring_end *e, struct txn *t, uint16_t type,
+                                              uint32_t length)
 {
     struct ring *r = e->ring;
     uint64_t need = ring_entry_bytes(length), at = e->cursor & (r->size - 1);
@@ -130,7 +134,8 @@ static inline struct ring_entry *ring_next(struct ring_end *e)
     return NULL;
 }
 
-/* Consumer: this entry has had its effect, all of it within this transaction. Entries may be done in any order. */
+/* Consumer: this entry has had its effect, all of it within this transaction. Entries may be done in any
+ * order. */
 static inline void ring_done(struct ring_end *e, struct txn *t, struct ring_entry *n)
 {
     struct ring *r = e->ring;

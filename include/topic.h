@@ -1,10 +1,10 @@
 /*
- * Topics: who is to be told. A topic is a guild, a voice room's gateway side, or a user. Each core keeps its own list of the
- * subscriptions whose sessions it owns; core k alone writes core k's lists. Which topic has which index is the control
- * plane's business (topic_control).
+ * Topics: who is to be told. A topic is a guild, a voice room's gateway side, or a user. Each core keeps its
+ * own list of the subscriptions whose sessions it owns; core k alone writes core k's lists. Which topic has
+ * which index is the control plane's business (topic_control).
  *
- * A list is a chain of chunks; a subscription that ended leaves a hole (session == SESSION_NONE) that the next one fills, so
- * that a walk's cursor (chunk, slot) stays good however often it is cut into slices.
+ * A list is a chain of chunks; a subscription that ended leaves a hole (session == SESSION_NONE) that the
+ * next one fills, so that a walk's cursor (chunk, slot) stays good however often it is cut into slices.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TOPIC_H
@@ -13,7 +13,7 @@
 #include "pool.h"
 
 #define TOPIC_CHUNK_SUBSCRIPTIONS 15u
-#define TOPIC_CLASSES 64u
+#define TOPIC_CLASSES             64u
 
 /* Writer: the core that owns the session. */
 struct subscription {
@@ -36,9 +36,9 @@ _Static_assert(sizeof(struct topic_chunk) == 256, "topic_chunk is a published fo
 /* One a core and topic. Writer: that core. */
 struct topic {
     uint64_t stamp;
-    uint32_t head;   /* first chunk, POOL_NONE: empty */
+    uint32_t head; /* first chunk, POOL_NONE: empty */
     uint32_t tail;
-    uint32_t count;  /* subscriptions */
+    uint32_t count; /* subscriptions */
     uint32_t chunks;
     uint64_t pad;
 };

@@ -8,17 +8,17 @@
  *
  * What holds in each phase:
  *   IDLE       nothing to repair.
- *   OPEN       every byte changed in place was first copied to the undo log; intents are not yet carried out. New
- *              ring entries, log events and packets may be written beyond the published tails: nobody sees them.
- *   COMMITTED  all changes stand; each intent (an offset and the 8-byte value it is to have) is carried out once or
- *              more: storing it twice is the same as storing it once.
+ *   OPEN       every byte changed in place was first copied to the undo log; intents are not yet carried out.
+ * New ring entries, log events and packets may be written beyond the published tails: nobody sees them.
+ *   COMMITTED  all changes stand; each intent (an offset and the 8-byte value it is to have) is carried out
+ * once or more: storing it twice is the same as storing it once.
  *
- * Process death only, not power loss: x86 keeps the order of stores, so compiler barriers suffice (design.md). One log has
- * one writer: a worker, or the control plane's main thread.
+ * Process death only, not power loss: x86 keeps the order of stores, so compiler barriers suffice
+ * (design.md). One log has one writer: a worker, or the control plane's main thread.
  *
- * Units: offsets and lengths in bytes. Ownership: the log lives in the region; `struct txn` is the writer's handle on
- * its own heap. A NULL txn is allowed everywhere and records nothing (unit tests of cores without a region).
- * SPDX-License-Identifier: Apache-2.0
+ * Units: offsets and lengths in bytes. Ownership: the log lives in the region; `struct txn` is the writer's
+ * handle on its own heap. A NULL txn is allowed everywhere and records nothing (unit tests of cores without a
+ * region). SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_UNDO_H
 #define VOXPOP_UNDO_H
@@ -41,13 +41,13 @@ struct txn_intent {
 
 /* In the region. Writer: the owner of the log. */
 struct txn_log {
-    _Atomic uint32_t phase;       /* enum txn_phase */
-    _Atomic uint32_t undo_used;   /* bytes of the undo area that hold whole entries */
-    uint32_t undo_size;           /* bytes of the undo area behind this struct; set at creation */
+    _Atomic uint32_t phase;     /* enum txn_phase */
+    _Atomic uint32_t undo_used; /* bytes of the undo area that hold whole entries */
+    uint32_t undo_size;         /* bytes of the undo area behind this struct; set at creation */
     _Atomic uint32_t intent_count;
-    _Atomic uint64_t number;      /* of the transaction under way, or of the last one; never reused */
-    uint64_t undone;              /* transactions undone at a restart, for the operator */
-    uint64_t republished;         /* transactions published again at a restart */
+    _Atomic uint64_t number; /* of the transaction under way, or of the last one; never reused */
+    uint64_t undone;         /* transactions undone at a restart, for the operator */
+    uint64_t republished;    /* transactions published again at a restart */
     uint8_t pad[24];
     struct txn_intent intents[TXN_INTENTS_MAX];
     /* undo area: entries {old bytes, padded to 8} {offset:8} {length:8}, so that it is walked from its end */
@@ -58,8 +58,8 @@ _Static_assert(offsetof(struct txn_log, intents) == 64, "txn_log is a published 
 /* The writer's handle. */
 struct txn {
     struct txn_log *log;
-    uint8_t *base;        /* of the region */
-    uint8_t *undo;        /* the undo area */
+    uint8_t *base; /* of the region */
+    uint8_t *undo; /* the undo area */
 };
 
 /* Orders stores against what another life of this process will see. */
@@ -98,7 +98,8 @@ static inline uint32_t txn_room(const struct txn *t)
     return t->log->undo_size - atomic_load_explicit(&t->log->undo_used, memory_order_relaxed);
 }
 
-/* Copies [p, p+len) to the undo log before it is changed. Aborts when the log is full: callers keep room (txn_room). */
+/* Copies [p, p+len) to the undo log before it is changed. Aborts when the log is full: callers keep room
+ * (txn_room). */
 static inline void txn_save(struct txn *t, const void *p, size_t len)
 {
     if (!t)
@@ -117,8 +118,8 @@ static inline void txn_save(struct txn *t, const void *p, size_t len)
 }
 
 /*
- * The same for an object that carries a stamp (a uint64_t within [p, p+len), written here alone): copies it on the first
- * touch of a transaction, and never again in that transaction.
+ * The same for an object that carries a stamp (a uint64_t within [p, p+len), written here alone): copies it
+ * on the first touch of a transaction, and never again in that transaction.
  */
 static inline void txn_touch(struct txn *t, void *p, size_t len, uint64_t *stamp)
 {
@@ -164,16 +165,16 @@ static inline void txn_publish(struct txn *t)
     struct txn_log *l = t->log;
     uint32_t n = atomic_load_explicit(&l->intent_count, memory_order_relaxed);
     for (uint32_t i = 0; i < n; i++)
-        atomic_store_explicit((_Atomic uint64_t *)(void *)(t->base + l->intents[i].offset), l->intents[i].value,
-                              memory_order_release);
+        atomic_store_explicit((_Atomic uint64_t *)(void *)(t->base + l->intents[i].offset),
+                              l->intents[i].value, memory_order_release);
     txn_barrier();
     atomic_store_explicit(&l->phase, TXN_IDLE, memory_order_release);
     txn_barrier();
 }
 
 /*
- * To be called by the next life of the writer, before anything else. Returns the phase it found. May itself be killed
- * and called again: undoing is idempotent, and so is publishing.
+ * To be called by the next life of the writer, before anything else. Returns the phase it found. May itself
+ * be killed and called again: undoing is idempotent, and so is publishing.
  */
 static inline enum txn_phase txn_recover(struct txn *t)
 {

@@ -25,6 +25,7 @@
 #define VOXPOP_WS_MESSAGE_H
 
 #include "dataplane/ws/frame.h"
+#include "ws_conn.h"
 
 enum ws_state { WS_OPEN, WS_CLOSING, WS_DEAF };
 
@@ -35,23 +36,6 @@ enum ws_state { WS_OPEN, WS_CLOSING, WS_DEAF };
 #define WS_CLOSE_NO_STATUS 1005u /* never on the wire: a close frame without a code */
 #define WS_CLOSE_CONTENT   1007u
 #define WS_CLOSE_TOO_LARGE 1009u
-
-/* In the connection's slot. All zero: a fresh connection whose peer is a client. Writer: the worker that owns
- * the connection. */
-struct ws_conn {
-    uint64_t frame_left;     /* bytes of the data frame's payload still to come */
-    uint64_t message_length; /* bytes of the message that its frames have announced so far */
-    uint8_t mask[4];         /* turned so that mask[0] is for the next byte */
-    uint8_t opcode;          /* WS_OP_TEXT or WS_OP_BINARY while a message is in progress, else 0 */
-    uint8_t fin;             /* the data frame in progress ends the message */
-    uint8_t begun;           /* a piece of the message has been reported */
-    uint8_t utf8;            /* of the text so far: see utf8.h */
-    uint8_t state;           /* enum ws_state */
-    uint8_t peer_is_server;  /* the load generator sets it: frames come unmasked */
-    uint8_t in_frame;        /* a data frame's head has been consumed, its end not yet */
-    uint8_t pad0[5];
-};
-_Static_assert(sizeof(struct ws_conn) == 32, "ws_conn is a published format");
 
 enum ws_event_type {
     WS_EVENT_NONE, /* no more until more bytes come */
