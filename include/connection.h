@@ -40,7 +40,7 @@ enum connection_flag {
     CONN_NOTIFIED = 16,   /* the control plane was told that it is open, and is owed NOTICE_CLOSED */
     CONN_KEEP_ALIVE = 32, /* HTTP: another request may follow */
     CONN_ITEM_OPEN = 64,  /* the last item awaits its continuation (SEND_MORE) */
-    CONN_PLAIN = 128,     /* before application keys: items are TLS handshake bytes, sent as they are */
+    CONN_STEP_OUT = 128,  /* a handshake record is with the helper thread */
 };
 
 /* What a record's plaintext, or an item, comes from. */
@@ -120,11 +120,12 @@ struct connection {
     uint32_t item_tail;
     uint32_t records; /* in flight */
     uint32_t items;   /* waiting */
+    uint32_t item_open; /* CONN_ITEM_OPEN: the item that its next part belongs to */
     uint64_t acked;   /* stream position up to which records were given back */
     /* receiving */
     struct chain app; /* opened bytes that are not a whole request or message yet */
-    uint32_t app_scanned;
-    uint32_t body_left; /* HTTP */
+    struct chain
+        carry; /* WebSocket: bytes of a frame that is not whole yet; `app` is then the message so far */
     struct ws_conn ws;
     struct tcp_conn tcp;
     struct tls_conn tls;

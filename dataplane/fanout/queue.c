@@ -265,6 +265,14 @@ void queue_recount(struct queue_env *q, const struct session *s)
     }
 }
 
+bool queue_oldest_pinned(const struct queue_env *q, const struct session *s, uint32_t *ref)
+{
+    if (!connected(s) || s->seq_acked == s->seq_last)
+        return false;
+    *ref = place_ref(q, find(q, s, s->seq_acked + 1));
+    return true;
+}
+
 void queue_check(const struct queue_env *q, const struct session *s)
 {
     assert(s->seq_first <= s->seq_acked + 1 && s->seq_acked <= s->seq_sent && s->seq_sent <= s->seq_last);

@@ -65,6 +65,9 @@ void queue_end(struct queue_env *q, struct session *s);
 /* Adds this session's pins to the counts (restart: all counts are made anew). */
 void queue_recount(struct queue_env *q, const struct session *s);
 
+/* The oldest reference that pins; false: none does. */
+bool queue_oldest_pinned(const struct queue_env *q, const struct session *s, uint32_t *ref);
+
 /* Asserts what session.h promises. */
 void queue_check(const struct queue_env *q, const struct session *s);
 

@@ -93,7 +93,8 @@ void *voice_released(struct voice *v);
 /* Packets whose fan-out is not over: the loop must not go idle. */
 unsigned voice_pending(const struct voice *v);
 
-/* For captures: the room (index) that a datagram of this SSRC belongs to, or ROOM_NONE. */
-uint32_t voice_room_of(const struct voice *v, uint32_t ssrc);
+/* For captures: the member (index within this core) that has this SSRC, or MEMBER_NONE; and the members' pool. */
+uint32_t voice_member_of(const struct voice *v, uint32_t ssrc);
+struct pool *voice_members(const struct voice *v);
 
 #endif

@@ -1,0 +1,448 @@
+/*
+ * What a connection carries: HTTP requests for the control plane, WebSocket messages for it, and what needs no decision and is
+ * answered here: upgrades, hello, heartbeats, pings, close frames, malformed input.
+ *
+ * A request waits whole in `app` until the control plane's answer to the one before it is on its way (pipelining keeps its order).
+ * A WebSocket message that came in pieces gathers in `app`, a frame head that is not whole in `carry`.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "dataplane/http/body.h"
+#include "dataplane/http/request.h"
+#include "dataplane/http/response.h"
+#include "dataplane/worker.h"
+#include "dataplane/ws/heartbeat.h"
+#include "dataplane/ws/message.h"
+#include "dataplane/ws/upgrade.h"
+
+#define CLOSE_UNKNOWN 4000 /* gateway: client resumes */
+#define CLOSE_DECODE  4002
+#define CLOSE_TIMEOUT 4009
+
+static bool is_websocket(const struct connection *c)
+{
+    return c->kind == CONNECTION_GATEWAY || c->kind == CONNECTION_VOICE || c->kind == CONNECTION_ECHO;
+}
+
+/* ---- the end of a WebSocket ---- */
+
+bool app_closed(struct worker *w, struct connection *c)
+{
+    if (!(c->flags & CONN_NOTIFIED))
+        return true;
+    struct notice_closed n = {.connection = conn_handle(w, c), .session = c->session, .code = c->close_code,
+                              .by_peer = (c->flags & CONN_CLOSE_SENT) == 0,
+                              .kind = c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind};
+    if (!worker_notify(w, NOTICE_CLOSED, &n, sizeof n))
+        return false;
+    c->flags &= (uint8_t)~CONN_NOTIFIED;
+    return true;
+}
+
+void app_close(struct worker *w, struct connection *c, uint16_t code, const uint8_t *reason, size_t length, bool after_events)
+{
+    if (!is_websocket(c)) {
+        conn_finish(w, c, DROP_NONE);
+        return;
+    }
+    if (c->flags & CONN_CLOSE_SENT)
+        return;
+    conn_touch(w, c);
+    c->flags |= CONN_CLOSE_SENT;
+    ws_close_sent(&c->ws);
+    uint8_t flags = ITEM_CLOSE | (after_events ? ITEM_AFTER_EVENTS : 0);
+    uint8_t frame[WS_CLOSE_FRAME_MAX];
+    bool queued = length ? send_bytes(w, c, SOURCE_BLOB, 0, frame,
+                                      (uint32_t)ws_close_frame(frame, code, (const char *)reason, length), flags)
+                         : send_generated(w, c, GENERATED_CLOSE, code, flags);
+    if (!queued)
+        conn_finish(w, c, DROP_NONE);
+    worker_ready(w, conn_index(w, c));
+}
+
+static void slow_reader(struct worker *w, struct connection *c)
+{
+    count_drop(w->counters, DROP_CONN_READER_SLOW);
+    conn_abort(w, c, DROP_NONE);
+}
+
+/* ---- WebSocket messages ---- */
+
+static bool answer_heartbeat(struct worker *w, struct connection *c, const uint8_t *text, size_t len)
+{
+    struct session *s = c->session == SESSION_NONE ? NULL : &w->sessions[c->session];
+    int64_t seen = HEARTBEAT_NONE;
+    bool queued;
+    if (c->kind == CONNECTION_GATEWAY) {
+        struct gateway_beat beat;
+        if (!gateway_beat_parse(text, len, &beat))
+            return false;
+        seen = beat.sequence;
+        queued = send_generated(w, c, GENERATED_HEARTBEAT_ACK, 0, 0);
+    } else {
+        struct voice_beat beat;
+        if (!voice_beat_parse(text, len, c->version, &beat))
+            return false;
+        uint64_t t = 0;
+        for (unsigned i = 0; i < beat.t_length; i++)
+            t = t * 10 + (beat.t[i] - '0');
+        queued = send_generated(w, c, GENERATED_VOICE_ACK, t, 0);
+    }
+    if (!queued)
+        slow_reader(w, c);
+    if (s && s->generation == c->session_generation && seen > 0 && seen <= UINT32_MAX)
+        queue_heard(&w->queues, s, (uint32_t)seen);
+    w->counters->count[COUNT_heartbeats]++;
+    return true;
+}
+
+static void deliver_message(struct worker *w, struct connection *c, uint8_t opcode, const uint8_t *text, size_t len)
+{
+    w->counters->count[COUNT_ws_messages_in]++;
+    if (c->kind == CONNECTION_ECHO) {
+        if (!send_bytes(w, c, SOURCE_BLOB, opcode, text, (uint32_t)len, 0))
+            slow_reader(w, c);
+        return;
+    }
+    if (opcode == WS_OP_TEXT && answer_heartbeat(w, c, text, len))
+        return;
+    if (opcode == WS_OP_BINARY && c->kind == CONNECTION_GATEWAY) {
+        count_drop(w->counters, DROP_WS_BINARY);
+        app_close(w, c, CLOSE_DECODE, NULL, 0, false);
+        return;
+    }
+    struct ring_entry *e = ring_reserve(&w->notice, &w->txn, NOTICE_MESSAGE, (uint32_t)(sizeof(struct notice_message) + len));
+    if (!e) { /* worker_may_notify was true before this record: a record holds less than its reserve */
+        count_drop(w->counters, DROP_CONTROL_RING_FULL);
+        app_close(w, c, CLOSE_UNKNOWN, NULL, 0, false);
+        return;
+    }
+    struct notice_message *n = (struct notice_message *)(void *)e->payload;
+    *n = (struct notice_message){.connection = conn_handle(w, c), .session = c->session, .opcode = opcode};
+    memcpy(n->text, text, len);
+}
+
+/* A message that the echo endpoint gathered may be long: its chain is sent as it is. */
+static void echo_gathered(struct worker *w, struct connection *c, uint8_t opcode)
+{
+    struct tx_item *i = send_item(w, c, SOURCE_BLOB, ITEM_COMPLETE);
+    if (!i) {
+        slow_reader(w, c);
+        return;
+    }
+    i->opcode = opcode;
+    i->bytes = c->app;
+    i->total = c->app.length;
+    c->app = (struct chain){0};
+    w->counters->count[COUNT_ws_messages_in]++;
+}
+
+static void message_piece(struct worker *w, struct connection *c, const struct ws_event *ev)
+{
+    if (ev->first && ev->final) {
+        deliver_message(w, c, ev->opcode, ev->data, ev->length);
+        return;
+    }
+    if (!chain_append(&c->app, w->blocks, &w->txn, ev->data, (uint32_t)ev->length)) {
+        count_drop(w->counters, DROP_CONN_NO_BLOCK);
+        app_close(w, c, WS_CLOSE_TOO_LARGE, NULL, 0, false);
+        return;
+    }
+    if (!ev->final)
+        return;
+    if (c->kind == CONNECTION_ECHO) {
+        echo_gathered(w, c, ev->opcode);
+        return;
+    }
+    uint32_t n = chain_read(&c->app, w->blocks, 0, w->message, sizeof w->message);
+    chain_free(&c->app, w->blocks, &w->txn);
+    deliver_message(w, c, ev->opcode, w->message, n);
+}
+
+static void ws_event(struct worker *w, struct connection *c, const struct ws_event *ev)
+{
+    switch (ev->type) {
+    case WS_EVENT_DATA:
+        message_piece(w, c, ev);
+        break;
+    case WS_EVENT_PING:
+        if (!send_bytes(w, c, SOURCE_BLOB, WS_OP_PONG, ev->data, (uint32_t)ev->length, 0))
+            slow_reader(w, c);
+        break;
+    case WS_EVENT_CLOSE:
+        c->close_code = ev->close_code;
+        c->flags |= CONN_CLOSE_HEARD;
+        if (!app_closed(w, c))
+            worker_ready(w, conn_index(w, c));
+        app_close(w, c, ev->close_code, NULL, 0, false);
+        break;
+    case WS_EVENT_ERROR:
+        count_drop(w->counters, ev->reason);
+        app_close(w, c, ev->close_code == WS_CLOSE_TOO_LARGE && c->kind != CONNECTION_ECHO ? CLOSE_DECODE : ev->close_code, NULL, 0,
+                  false);
+        break;
+    case WS_EVENT_PONG:
+    case WS_EVENT_NONE:
+        if (ev->reason != DROP_NONE)
+            count_drop(w->counters, ev->reason);
+        break;
+    }
+}
+
+static void websocket_input(struct worker *w, struct connection *c, uint8_t *data, size_t len)
+{
+    uint8_t *p = data;
+    c->heard_us = w->now_us;
+    if (c->carry.length) { /* at most a frame head and a control frame */
+        uint32_t n = chain_read(&c->carry, w->blocks, 0, w->joined, WS_HEAD_MAX + WS_CONTROL_MAX);
+        chain_free(&c->carry, w->blocks, &w->txn);
+        memcpy(w->joined + n, data, len);
+        p = w->joined;
+        len += n;
+    }
+    uint64_t limit = c->kind == CONNECTION_ECHO ? w->config->echo_max : w->config->payload_max;
+    struct ws_event ev = {.type = WS_EVENT_PONG};
+    while (ev.type != WS_EVENT_NONE && c->kind != CONNECTION_CLOSING) {
+        size_t took = ws_input(&c->ws, p, len, limit, &ev);
+        p += took;
+        len -= took;
+        ws_event(w, c, &ev);
+    }
+    if (len && c->kind != CONNECTION_CLOSING && !chain_append(&c->carry, w->blocks, &w->txn, p, (uint32_t)len))
+        conn_abort(w, c, DROP_CONN_NO_BLOCK);
+}
+
+/* ---- HTTP ---- */
+
+static void refuse_request(struct worker *w, struct connection *c, enum drop_reason why)
+{
+    uint8_t answer[HTTP_ERROR_MAX];
+    count_drop(w->counters, why);
+    size_t n = http_error(http_refusal_status(why), false, false, w->unix_s, answer, sizeof answer);
+    c->flags |= CONN_REQUEST_OPEN;
+    c->deadline_us = w->now_us + w->config->close_us;
+    if (!send_bytes(w, c, SOURCE_BLOB, 0, answer, (uint32_t)n, ITEM_CLOSE))
+        conn_finish(w, c, DROP_NONE);
+}
+
+static bool path_is(const uint8_t *p, struct http_slice path, const char *text)
+{
+    return path.length == strlen(text) && memcmp(p + path.offset, text, path.length) == 0;
+}
+
+static enum connection_kind endpoint_of(const struct worker *w, const uint8_t *p, const struct http_request *r)
+{
+    if (path_is(p, r->path, "/"))
+        return CONNECTION_GATEWAY;
+    if (path_is(p, r->path, "/voice") || path_is(p, r->path, "/voice/"))
+        return CONNECTION_VOICE;
+    if (w->config->echo && path_is(p, r->path, "/echo"))
+        return CONNECTION_ECHO;
+    return CONNECTION_FREE;
+}
+
+static void notify_open(struct worker *w, struct connection *c, const struct ws_query *q)
+{
+    struct notice_open n = {.connection = conn_handle(w, c), .peer_port = c->tcp.tuple.remote_port, .kind = c->kind,
+                            .version = q->version, .encoding = q->encoding, .compress = q->compress};
+    memcpy(n.peer_ip, c->tcp.tuple.remote, sizeof n.peer_ip);
+    if (worker_notify(w, NOTICE_OPEN, &n, sizeof n))
+        c->flags |= CONN_NOTIFIED;
+    else
+        app_close(w, c, CLOSE_UNKNOWN, NULL, 0, false);
+}
+
+/* The query asked for something that we do not speak: the upgrade stands, the close code tells. */
+static void refuse_query(struct worker *w, struct connection *c, enum drop_reason why)
+{
+    count_drop(w->counters, why);
+    app_close(w, c, ws_query_close_code(why), NULL, 0, false);
+}
+
+static void upgrade(struct worker *w, struct connection *c, const uint8_t *p, const struct http_request *r)
+{
+    enum connection_kind kind = endpoint_of(w, p, r);
+    enum drop_reason why = kind == CONNECTION_FREE ? DROP_HTTP_UPGRADE : ws_upgrade_check(p, r);
+    uint8_t answer[WS_UPGRADE_LENGTH];
+    if (why != DROP_NONE) {
+        refuse_request(w, c, why);
+        return;
+    }
+    size_t n = ws_upgrade_response(p, r, answer, sizeof answer);
+    if (!n || !send_bytes(w, c, SOURCE_BLOB, 0, answer, (uint32_t)n, 0)) {
+        conn_abort(w, c, DROP_CONN_NO_BLOCK);
+        return;
+    }
+    c->kind = (uint8_t)kind;
+    c->heard_us = w->now_us;
+    w->counters->count[COUNT_ws_upgrades]++;
+    struct ws_query q = {0};
+    if (kind == CONNECTION_GATEWAY) {
+        c->deadline_us = w->now_us + 1500ull * w->config->heartbeat_interval_ms;
+        if ((why = ws_gateway_query(p, r->query, &q)) != DROP_NONE)
+            refuse_query(w, c, why);
+        else if (send_generated(w, c, GENERATED_HELLO, 0, 0))
+            notify_open(w, c, &q);
+    } else if (kind == CONNECTION_VOICE) {
+        c->deadline_us = w->now_us + 3000ull * w->config->voice_heartbeat_interval_ms;
+        if ((why = ws_voice_query(p, r->query, &q)) != DROP_NONE)
+            refuse_query(w, c, why);
+        else if (c->version = q.version, send_generated(w, c, GENERATED_VOICE_HELLO, q.version, 0))
+            notify_open(w, c, &q);
+    } else {
+        c->deadline_us = UINT64_MAX;
+    }
+    c->version = q.version;
+}
+
+/* Hands a whole request to the control plane. `body` is decoded. */
+static bool deliver_request(struct worker *w, struct connection *c, const uint8_t *p, const struct http_request *r,
+                            const uint8_t *body, uint32_t body_length)
+{
+    const struct http_slice slice[REQUEST_BODY] = {r->path, r->query, r->authorization, r->content_type, r->audit_log_reason};
+    uint32_t bytes = sizeof(struct notice_request) + body_length;
+    for (unsigned i = 0; i < REQUEST_BODY; i++)
+        bytes += slice[i].length;
+    struct ring_entry *e = ring_reserve(&w->notice, &w->txn, NOTICE_REQUEST, bytes);
+    if (!e)
+        return false;
+    struct notice_request *n = (struct notice_request *)(void *)e->payload;
+    *n = (struct notice_request){.connection = conn_handle(w, c), .peer_port = c->tcp.tuple.remote_port,
+                                 .method = r->method + 1, .keep_alive = r->keep_alive};
+    memcpy(n->peer_ip, c->tcp.tuple.remote, sizeof n->peer_ip);
+    uint8_t *at = n->texts;
+    for (unsigned i = 0; i < REQUEST_BODY; i++) {
+        n->length[i] = slice[i].length;
+        memcpy(at, p + slice[i].offset, slice[i].length);
+        at += slice[i].length;
+    }
+    n->length[REQUEST_BODY] = body_length;
+    memcpy(at, body, body_length);
+    w->counters->count[COUNT_http_requests]++;
+    return true;
+}
+
+/* The body of a request: its bytes on the wire in *size. 1: whole, 0: more is needed, -1: refused. */
+static int take_body(struct worker *w, uint8_t *p, size_t len, const struct http_request *r, uint32_t *size, uint32_t *body_length,
+                     enum drop_reason *why)
+{
+    *size = *body_length = 0;
+    if (r->chunked) {
+        struct http_chunked state = {0};
+        size_t consumed, produced;
+        enum http_chunked_result got = http_chunked_decode(&state, p, len, w->config->body_max, &consumed, &produced, why);
+        *size = (uint32_t)consumed;
+        *body_length = (uint32_t)produced;
+        return got;
+    }
+    if (r->content_length > (int64_t)w->config->body_max) {
+        *why = DROP_HTTP_BODY_TOO_LARGE;
+        return -1;
+    }
+    *size = *body_length = r->content_length > 0 ? (uint32_t)r->content_length : 0;
+    return len >= *size;
+}
+
+/* Takes one request from the front of p; returns its bytes, 0 when it is not whole, or all of them when it was refused. */
+static size_t take_request(struct worker *w, struct connection *c, uint8_t *p, size_t len)
+{
+    struct http_request r;
+    enum drop_reason why;
+    int head = http_parse_head(p, len, &r, &why);
+    if (head == 0)
+        return 0;
+    uint32_t size, body_length;
+    int body = head < 0 ? -1 : take_body(w, p + head, len - (size_t)head, &r, &size, &body_length, &why);
+    if (body < 0) {
+        refuse_request(w, c, why);
+        return len;
+    }
+    if (body == 0) {
+        if (r.expect_continue && len == (size_t)head)
+            send_bytes(w, c, SOURCE_BLOB, 0, HTTP_CONTINUE, sizeof HTTP_CONTINUE - 1, 0);
+        return 0;
+    }
+    c->flags = (uint8_t)(r.keep_alive ? c->flags | CONN_KEEP_ALIVE : c->flags & ~CONN_KEEP_ALIVE);
+    if (r.upgrade_websocket && r.connection_upgrade && r.method == HTTP_GET) {
+        upgrade(w, c, p, &r);
+    } else {
+        c->flags |= CONN_REQUEST_OPEN;
+        c->deadline_us = UINT64_MAX;
+        if (!deliver_request(w, c, p, &r, p + head, body_length))
+            refuse_request(w, c, DROP_CONTROL_RING_FULL);
+    }
+    return (size_t)head + size;
+}
+
+/* Takes requests, one at a time, from what has gathered; what follows an upgrade is WebSocket. */
+void app_continue(struct worker *w, struct connection *c)
+{
+    while (c->kind == CONNECTION_HTTP && !(c->flags & CONN_REQUEST_OPEN)) {
+        if (c->deadline_us == UINT64_MAX) { /* an answer has gone out */
+            if (!(c->flags & CONN_KEEP_ALIVE)) {
+                conn_finish(w, c, DROP_NONE);
+                return;
+            }
+            c->deadline_us = w->now_us + (c->app.length ? w->config->head_us : w->config->keep_alive_us);
+        }
+        if (!c->app.length || !worker_may_notify(w))
+            return;
+        uint32_t n = chain_read(&c->app, w->blocks, 0, w->message, sizeof w->message);
+        size_t took = take_request(w, c, w->message, n);
+        if (took == 0) {
+            if (n == sizeof w->message)
+                refuse_request(w, c, DROP_HTTP_BODY_TOO_LARGE);
+            return;
+        }
+        chain_consume(&c->app, w->blocks, &w->txn, (uint32_t)took);
+    }
+    if (is_websocket(c) && c->app.length) {
+        uint32_t n = chain_read(&c->app, w->blocks, 0, w->plain, sizeof w->plain);
+        chain_free(&c->app, w->blocks, &w->txn);
+        websocket_input(w, c, w->plain, n);
+    }
+}
+
+static void http_input(struct worker *w, struct connection *c, const uint8_t *data, size_t len)
+{
+    if (!c->app.length && !(c->flags & CONN_REQUEST_OPEN))
+        c->deadline_us = w->now_us + w->config->head_us;
+    if (!chain_append(&c->app, w->blocks, &w->txn, data, (uint32_t)len)) {
+        conn_abort(w, c, DROP_CONN_NO_BLOCK);
+        return;
+    }
+    app_continue(w, c);
+}
+
+void app_input(struct worker *w, struct connection *c, uint8_t *data, size_t len)
+{
+    if (!len)
+        return;
+    if (is_websocket(c))
+        websocket_input(w, c, data, len);
+    else if (c->kind == CONNECTION_HTTP)
+        http_input(w, c, data, len);
+}
+
+/* ---- timeouts ---- */
+
+void app_timer(struct worker *w, struct connection *c)
+{
+    if (is_websocket(c)) {
+        uint64_t idle = c->kind == CONNECTION_VOICE ? 3000ull * w->config->voice_heartbeat_interval_ms
+                                                    : 1500ull * w->config->heartbeat_interval_ms;
+        c->deadline_us = c->heard_us + idle;
+        if (c->deadline_us <= w->now_us) {
+            count_drop(w->counters, DROP_CONN_IDLE);
+            c->deadline_us = UINT64_MAX;
+            app_close(w, c, CLOSE_TIMEOUT, NULL, 0, false);
+        }
+        return;
+    }
+    if (c->flags & CONN_REQUEST_OPEN) { /* refused before, and the answer is not taken */
+        conn_abort(w, c, DROP_HTTP_TIMEOUT);
+    } else if (c->app.length) {
+        refuse_request(w, c, DROP_HTTP_TIMEOUT);
+    } else {
+        conn_finish(w, c, DROP_NONE);
+    }
+}

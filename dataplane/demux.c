@@ -1,0 +1,169 @@
+/*
+ * Whose packet it is: ours to answer at once (ARP, neighbour discovery, ping), a connection's, voice, or another worker's.
+ *
+ * A TCP connection belongs to worker Toeplitz(key, addresses and ports) mod workers, a voice port names its worker. Where the NIC
+ * cannot steer (one queue), the worker that received a packet hands it to its owner through a ring in memory.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "dataplane/capture/capture.h"
+#include "dataplane/net/neighbour.h"
+#include "dataplane/worker.h"
+
+/* Toeplitz hash as NICs compute it (over source, destination, source port, destination port, as they lie in the packet). */
+static uint32_t toeplitz(const uint8_t key[40], const uint8_t *input, size_t len)
+{
+    uint32_t hash = 0, window = be32(key);
+    for (size_t i = 0; i < len; i++) {
+        for (int bit = 7; bit >= 0; bit--) {
+            if (input[i] >> bit & 1)
+                hash ^= window;
+            window = window << 1 | (i + 4 < 40 ? key[i + 4] >> bit & 1 : 0);
+        }
+    }
+    return hash;
+}
+
+uint32_t worker_of_tuple(const struct worker *w, const struct tcp_tuple *tuple)
+{
+    uint32_t workers = w->region->header->geometry.workers;
+    if (workers == 1)
+        return 0;
+    uint8_t input[36];
+    size_t address = net_address_is4(tuple->remote) ? 4 : 16;
+    memcpy(input, tuple->remote + 16 - address, address);
+    memcpy(input + address, tuple->local + 16 - address, address);
+    put_be16(input + 2 * address, tuple->remote_port);
+    put_be16(input + 2 * address + 2, tuple->local_port);
+    return toeplitz(w->region->header->secrets.rss_key, input, 2 * address + 4) % workers;
+}
+
+static void drop(struct worker *w, struct packet *p, enum drop_reason why)
+{
+    if (why != DROP_NONE)
+        count_drop(w->counters, why);
+    port_free(p, 1);
+}
+
+/* An answer written over the question goes out after the commit. */
+static void answer(struct worker *w, struct packet *p, size_t len, enum drop_reason why)
+{
+    if (!len || w->out_count == 2 * WORKER_BURST) {
+        drop(w, p, len ? DROP_PORT_TX_FULL : why);
+        return;
+    }
+    p->len = (uint16_t)len;
+    w->out[w->out_count++] = *p;
+}
+
+static bool hand_over(struct worker *w, struct packet *p, uint32_t owner)
+{
+    if (owner == w->index)
+        return false;
+    if (spsc_push(&w->to_worker[owner], p))
+        w->counters->count[COUNT_handed_over]++;
+    else
+        drop(w, p, DROP_HANDOVER_FULL);
+    return true;
+}
+
+static void tcp_packet(struct worker *w, struct packet *p, const struct net_packet *n)
+{
+    struct tcp_tuple tuple = {.local_port = n->destination_port, .remote_port = n->source_port};
+    struct tcp_segment s;
+    memcpy(tuple.local, n->destination, 16);
+    memcpy(tuple.remote, n->source, 16);
+    if (hand_over(w, p, worker_of_tuple(w, &tuple)))
+        return;
+    enum drop_reason why = tcp_checksum_ok(n->l4, n->l4_len, n->source, n->destination) ? tcp_parse(n->l4, n->l4_len, &s)
+                                                                                        : DROP_TCP_CHECKSUM;
+    if (why != DROP_NONE) {
+        drop(w, p, why);
+        return;
+    }
+    capture_connection(w, p, &tuple);
+    worker_open(w);
+    conn_segment(w, &tuple, &s);
+    port_free(p, 1);
+}
+
+static void udp_packet(struct worker *w, struct packet *p, const struct net_packet *n)
+{
+    uint32_t workers = w->region->header->geometry.workers, owner = n->destination_port - (uint32_t)w->config->voice_port_base;
+    if (owner >= workers) {
+        drop(w, p, DROP_UDP_PORT);
+        return;
+    }
+    if (hand_over(w, p, owner))
+        return;
+    capture_voice(w, p, n);
+    worker_open(w);
+    if (!w->held_free_count) {
+        drop(w, p, DROP_VOICE_RATE);
+        return;
+    }
+    struct packet *held = w->held_free[--w->held_free_count];
+    *held = *p;
+    struct voice_datagram d = {.data = p->data + (n->payload - p->data), .length = n->payload_len, .peer_port = n->source_port,
+                               .local_port = n->destination_port, .holder = held};
+    memcpy(d.peer_ip, n->source, 16);
+    memcpy(d.local_ip, n->destination, 16);
+    enum voice_verdict verdict = voice_input(w->voice, &d, w->now_us);
+    if (verdict == VOICE_FORWARD)
+        return;
+    w->held_free[w->held_free_count++] = held;
+    if (verdict == VOICE_DONE) {
+        port_free(p, 1);
+        return;
+    }
+    struct net_path path = {0};
+    memcpy(path.source, n->destination, 16);
+    memcpy(path.destination, n->source, 16);
+    memcpy(path.source_mac, w->port_info.mac, 6);
+    memcpy(path.next_hop_mac, n->source_mac, 6); /* straight back: nobody is asked */
+    answer(w, p, net_emit_udp(p->data, &path, n->destination_port, n->source_port, n->payload_len), DROP_NONE);
+}
+
+void worker_packet(struct worker *w, struct packet *p)
+{
+    const struct net_addresses *ours = &w->config->addresses;
+    struct net_packet n;
+    enum drop_reason why = DROP_NONE;
+    enum net_class class = net_parse(p->data, p->len, &n);
+    if (class != NET_DROP && class != NET_ARP && class != NET_ND && !net_addresses_has(ours, n.destination)) {
+        drop(w, p, DROP_IP_NOT_OURS);
+        return;
+    }
+    switch (class) {
+    case NET_DROP:
+        drop(w, p, n.drop);
+        break;
+    case NET_ARP:
+    case NET_ND: {
+        neighbour_learn(w->neighbours, &n, ours, w->now_us);
+        if (!w->answers_link) {
+            port_free(p, 1);
+            break;
+        }
+        size_t len = class == NET_ARP ? arp_reply(p->data, p->room, &n, ours, w->port_info.mac, &why)
+                                      : nd_reply(p->data, p->room, &n, ours, w->port_info.mac, &why);
+        if (len)
+            w->counters->count[class == NET_ARP ? COUNT_arp_replies : COUNT_nd_replies]++;
+        answer(w, p, len, why);
+        break;
+    }
+    case NET_ICMP4:
+    case NET_ICMP6: {
+        size_t len = icmp_echo_reply(p->data, p->room, &n, ours, w->port_info.mac, &why);
+        if (len)
+            w->counters->count[COUNT_echo_replies]++;
+        answer(w, p, len, why);
+        break;
+    }
+    case NET_TCP:
+        tcp_packet(w, p, &n);
+        break;
+    case NET_UDP:
+        udp_packet(w, p, &n);
+        break;
+    }
+}

@@ -1,0 +1,524 @@
+/*
+ * What a connection says: items wait, records are described, bytes are made whenever TCP wants them, the first time and every time
+ * after (include/connection.h). Nothing sealed is ever stored.
+ *
+ * A message is framed: WebSocket head, per-session prefix, text. A record carries a slice of it, [offset, offset + n), of at most
+ * what TCP had room for when it was described; it is never cut anew. Messages on one connection are not interleaved: what has begun
+ * is finished first.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+
+#include "dataplane/worker.h"
+#include "dataplane/ws/heartbeat.h"
+#include "dataplane/ws/message.h"
+
+#define PREFIX_MAX 24u
+
+static struct tx_item *item_at(const struct worker *w, uint32_t index)
+{
+    return pool_at(w->items, index);
+}
+
+static struct tx_record *record_at(const struct worker *w, uint32_t index)
+{
+    return pool_at(w->records, index);
+}
+
+/* ---- items ---- */
+
+struct tx_item *send_item(struct worker *w, struct connection *c, enum source_kind kind, uint8_t flags)
+{
+    uint32_t index = c->items >= WORKER_ITEMS_MAX ? POOL_NONE : pool_get(w->items, &w->txn);
+    if (index == POOL_NONE) {
+        count_drop(w->counters, c->items >= WORKER_ITEMS_MAX ? DROP_CONN_READER_SLOW : DROP_CONN_NO_DESCRIPTOR);
+        return NULL;
+    }
+    struct tx_item *i = item_at(w, index);
+    txn_save(&w->txn, i, sizeof *i);
+    *i = (struct tx_item){.next = POOL_NONE, .kind = (uint8_t)kind, .flags = flags};
+    conn_touch(w, c);
+    if (c->item_head == POOL_NONE) {
+        c->item_head = index;
+    } else {
+        struct tx_item *last = item_at(w, c->item_tail);
+        txn_save(&w->txn, last, sizeof *last);
+        last->next = index;
+    }
+    c->item_tail = index;
+    c->items++;
+    return i;
+}
+
+bool send_generated(struct worker *w, struct connection *c, enum generated_kind what, uint64_t argument, uint8_t flags)
+{
+    struct tx_item *i = send_item(w, c, SOURCE_GENERATED, flags | ITEM_COMPLETE);
+    if (!i)
+        return false;
+    i->generated = (uint8_t)what;
+    i->argument = argument;
+    return true;
+}
+
+static void drop_last_item(struct worker *w, struct connection *c)
+{
+    uint32_t index = c->item_tail, before = POOL_NONE;
+    for (uint32_t at = c->item_head; at != index; at = item_at(w, at)->next)
+        before = at;
+    c->items--;
+    c->item_tail = before;
+    if (before == POOL_NONE) {
+        c->item_head = POOL_NONE;
+    } else {
+        txn_save(&w->txn, item_at(w, before), sizeof(struct tx_item));
+        item_at(w, before)->next = POOL_NONE;
+    }
+    pool_put(w->items, &w->txn, index);
+}
+
+bool send_bytes(struct worker *w, struct connection *c, enum source_kind kind, uint8_t opcode, const void *data, uint32_t len,
+                uint8_t flags)
+{
+    struct tx_item *i = send_item(w, c, kind, flags | ITEM_COMPLETE);
+    if (!i)
+        return false;
+    if (!chain_append(&i->bytes, w->blocks, &w->txn, data, len)) {
+        count_drop(w->counters, DROP_CONN_NO_BLOCK);
+        drop_last_item(w, c);
+        return false;
+    }
+    i->opcode = opcode;
+    i->total = len;
+    return true;
+}
+
+static void item_release(struct worker *w, uint32_t index)
+{
+    struct tx_item *i = item_at(w, index);
+    txn_save(&w->txn, i, sizeof *i);
+    chain_free(&i->bytes, w->blocks, &w->txn);
+    pool_put(w->items, &w->txn, index);
+}
+
+/* ---- from a source to plaintext ---- */
+
+/* A slice [offset, offset + len) of head, prefix and body put one behind the other, of which the body may lie in a chain. */
+struct message {
+    uint8_t head[WS_HEAD_MAX + PREFIX_MAX];
+    uint32_t head_length;
+    const uint8_t *body; /* or NULL: */
+    const struct chain *chain;
+    uint32_t body_length;
+};
+
+static uint32_t message_length(const struct message *m)
+{
+    return m->head_length + m->body_length;
+}
+
+static bool message_slice(const struct worker *w, const struct message *m, uint32_t offset, uint32_t len, uint8_t *dst)
+{
+    if (offset < m->head_length) {
+        uint32_t n = m->head_length - offset < len ? m->head_length - offset : len;
+        memcpy(dst, m->head + offset, n);
+        dst += n;
+        offset += n;
+        len -= n;
+    }
+    if (!len)
+        return true;
+    if (!m->body)
+        return chain_read(m->chain, w->blocks, offset - m->head_length, dst, len) == len;
+    memcpy(dst, m->body + offset - m->head_length, len);
+    return true;
+}
+
+static void message_blob(const struct tx_item *i, struct message *m)
+{
+    m->head_length = i->opcode ? (uint32_t)ws_frame_head(m->head, i->opcode, true, i->total) : 0;
+    m->body = NULL;
+    m->chain = &i->bytes;
+    m->body_length = i->total;
+}
+
+/* The prefix of one session's copy. Voice numbers are 16 bits, skip 0, and exist from version 8 on. */
+static uint32_t event_prefix(const struct session *s, uint32_t seq, char prefix[PREFIX_MAX])
+{
+    if (s->flags & SESSION_UNNUMBERED)
+        return (uint32_t)snprintf(prefix, PREFIX_MAX, "{");
+    if (s->kind == SESSION_VOICE)
+        return (uint32_t)snprintf(prefix, PREFIX_MAX, "{\"seq\":%u,", (seq - 1) % 65535 + 1);
+    return (uint32_t)snprintf(prefix, PREFIX_MAX, "{\"s\":%u,", seq);
+}
+
+/* False: the event is not in the log any more. */
+static bool message_event(const struct worker *w, const struct session *s, uint32_t ref, uint32_t seq, struct message *m)
+{
+    const struct event_log *log = w->queues.log;
+    uint64_t position = event_position(atomic_load_explicit(&log->head, memory_order_acquire), ref);
+    const struct event *e = event_at(log, position);
+    if (position < atomic_load_explicit(&log->oldest, memory_order_acquire) || e->position != position)
+        return false;
+    char prefix[PREFIX_MAX];
+    uint32_t n = event_prefix(s, seq, prefix);
+    m->body = event_text(e, s->user_id, s->flags & SESSION_CONTENT, &m->body_length);
+    m->head_length = (uint32_t)ws_frame_head(m->head, WS_OP_TEXT, true, n + m->body_length);
+    memcpy(m->head + m->head_length, prefix, n);
+    m->head_length += n;
+    return true;
+}
+
+static size_t framed(uint8_t *dst, const uint8_t *text, size_t n, enum ws_opcode opcode)
+{
+    size_t head = ws_frame_head(dst, opcode, true, n);
+    memcpy(dst + head, text, n);
+    return head + n;
+}
+
+/* The plaintext of something generated, and its TLS content type. Returns its length (<= 160). */
+static size_t generate(const struct worker *w, const struct connection *c, enum generated_kind what, uint64_t argument, uint8_t *dst,
+                       enum tls_content *type)
+{
+    uint8_t text[HEARTBEAT_MAX + WS_CONTROL_MAX];
+    *type = TLS_APPLICATION_DATA;
+    switch (what) {
+    case GENERATED_HELLO:
+        return framed(dst, text, gateway_hello(text, w->config->heartbeat_interval_ms), WS_OP_TEXT);
+    case GENERATED_HEARTBEAT_ACK:
+        return framed(dst, text, gateway_beat_ack(text), WS_OP_TEXT);
+    case GENERATED_VOICE_HELLO:
+        return framed(dst, text, voice_hello(text, (unsigned)argument, w->config->voice_heartbeat_interval_ms), WS_OP_TEXT);
+    case GENERATED_VOICE_ACK: {
+        char digits[24];
+        struct voice_beat beat = {.t = (const uint8_t *)digits,
+                                  .t_length = (uint8_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)argument)};
+        return framed(dst, text, voice_beat_ack(text, c->version, &beat), WS_OP_TEXT);
+    }
+    case GENERATED_CLOSE:
+        return ws_close_frame(dst, (uint16_t)argument, NULL, 0);
+    case GENERATED_ALERT:
+        *type = TLS_ALERT_RECORD;
+        tls_alert_message((uint8_t)argument, dst);
+        return TLS_ALERT_SIZE;
+    case GENERATED_KEY_UPDATE:
+        *type = TLS_HANDSHAKE;
+        memcpy(dst, tls_key_update_message, TLS_KEY_UPDATE_SIZE);
+        return TLS_KEY_UPDATE_SIZE;
+    }
+    return 0;
+}
+
+/* ---- describing records ---- */
+
+static struct tx_record *describe(struct worker *w, struct connection *c, enum source_kind kind, uint32_t source, uint32_t offset,
+                                  size_t length)
+{
+    uint32_t index = pool_get(w->records, &w->txn);
+    if (index == POOL_NONE) {
+        count_drop(w->counters, DROP_CONN_NO_DESCRIPTOR);
+        return NULL;
+    }
+    struct tx_record *r = record_at(w, index);
+    txn_save(&w->txn, r, sizeof *r);
+    *r = (struct tx_record){.next = POOL_NONE, .item = source, .pos = c->tcp.snd_end, .offset = offset,
+                            .length = (uint16_t)length, .kind = (uint8_t)kind};
+    if (kind != SOURCE_RAW) {
+        r->epoch = (uint8_t)c->tls.write_epoch;
+        r->number = (uint32_t)tls_take_record(&c->tls);
+        w->counters->count[COUNT_tls_records_out]++;
+    }
+    if (c->record_head == POOL_NONE) {
+        c->record_head = index;
+    } else {
+        struct tx_record *last = record_at(w, c->record_tail);
+        txn_save(&w->txn, last, sizeof *last);
+        last->next = index;
+    }
+    c->record_tail = index;
+    c->records++;
+    return r;
+}
+
+/* The first item is described completely: takes it off the queue and does what it says. */
+static void item_described(struct worker *w, struct connection *c, struct tx_item *i)
+{
+    c->item_head = i->next;
+    if (c->item_head == POOL_NONE)
+        c->item_tail = POOL_NONE;
+    c->items--;
+    if (i->opcode || (i->kind == SOURCE_GENERATED && i->generated != GENERATED_ALERT))
+        w->counters->count[COUNT_ws_messages_out]++;
+    if (i->flags & ITEM_RESPONSE_END) {
+        c->flags &= (uint8_t)~CONN_REQUEST_OPEN;
+        worker_ready(w, conn_index(w, c));
+    }
+    if (i->kind == SOURCE_GENERATED && i->generated == GENERATED_ALERT) {
+        c->tls.flags |= TLS_CLOSE_SENT;
+        tcp_close(&c->tcp);
+    } else if (i->flags & ITEM_CLOSE) {
+        if (c->tls.state == TLS_CONN_OPEN)
+            conn_finish(w, c, DROP_NONE);
+        else
+            tcp_close(&c->tcp);
+    }
+}
+
+static uint32_t item_length(const struct worker *w, const struct connection *c, const struct tx_item *i)
+{
+    if (i->kind == SOURCE_GENERATED) {
+        uint8_t scratch[256];
+        enum tls_content type;
+        return (uint32_t)generate(w, c, i->generated, i->argument, scratch, &type);
+    }
+    struct message m;
+    message_blob(i, &m);
+    return message_length(&m);
+}
+
+static size_t extend_item(struct worker *w, struct connection *c, size_t room)
+{
+    uint32_t index = c->item_head;
+    struct tx_item *i = item_at(w, index);
+    uint32_t overhead = i->kind == SOURCE_RAW ? 0 : TLS_SEAL_OVERHEAD;
+    uint32_t whole = item_length(w, c, i), head = whole - i->total;
+    /* Of a message that arrives in parts, only what is there can be described. */
+    uint32_t there = i->kind == SOURCE_GENERATED ? whole : head + i->bytes.length;
+    uint32_t n = there - i->described;
+    if (n > room - overhead)
+        n = (uint32_t)room - overhead;
+    if (i->kind == SOURCE_GENERATED && n < whole)
+        return 0;
+    if (!n) {
+        if (!(i->flags & ITEM_COMPLETE) || i->described < whole)
+            return 0;
+        item_described(w, c, i);
+        if (!i->records)
+            item_release(w, index);
+        return send_extend(&(struct send_stream){w, c, POOL_NONE}, room);
+    }
+    txn_save(&w->txn, i, sizeof *i);
+    if (!describe(w, c, i->kind, index, i->described, n + overhead))
+        return 0;
+    i->records++;
+    i->described += n;
+    if ((i->flags & ITEM_COMPLETE) && i->described == whole)
+        item_described(w, c, i);
+    return n + overhead;
+}
+
+static size_t extend_event(struct worker *w, struct connection *c, struct session *s, uint32_t ref, size_t room)
+{
+    struct message m;
+    uint32_t seq = s->seq_sent + 1;
+    if (!message_event(w, s, ref, seq, &m)) {
+        app_close(w, c, 4000, NULL, 0, false);
+        count_drop(w->counters, DROP_EVENT_RECLAIMED);
+        return 0;
+    }
+    uint32_t left = message_length(&m) - s->sent_bytes, n = left;
+    if (n > room - TLS_SEAL_OVERHEAD)
+        n = (uint32_t)room - TLS_SEAL_OVERHEAD;
+    struct tx_record *r = describe(w, c, SOURCE_EVENT, ref, s->sent_bytes, n + TLS_SEAL_OVERHEAD);
+    if (!r)
+        return 0;
+    r->seq = seq;
+    queue_described(&w->queues, s, n, n == left);
+    if (n == left)
+        w->counters->count[COUNT_ws_messages_out]++;
+    return n + TLS_SEAL_OVERHEAD;
+}
+
+static size_t extend_key_update(struct worker *w, struct connection *c, size_t room)
+{
+    size_t sealed = tls_sealed_size(TLS_KEY_UPDATE_SIZE);
+    struct tx_record *r = room < sealed ? NULL : describe(w, c, SOURCE_GENERATED, POOL_NONE, 0, sealed);
+    if (!r)
+        return 0;
+    tls_write_epoch_next(&c->tls);
+    return sealed;
+}
+
+size_t send_extend(void *stream, size_t room)
+{
+    struct send_stream *st = stream;
+    struct worker *w = st->worker;
+    struct connection *c = st->connection;
+    struct tx_item *i = c->item_head == POOL_NONE ? NULL : item_at(w, c->item_head);
+    if (i && i->kind == SOURCE_RAW)
+        return extend_item(w, c, room);
+    if (c->tls.state != TLS_CONN_OPEN || (c->tls.flags & TLS_CLOSE_SENT))
+        return 0;
+    if (tls_key_update_due(&c->tls))
+        return extend_key_update(w, c, room);
+    if (!tls_may_send(&c->tls))
+        return 0;
+    struct session *s = c->session == SESSION_NONE ? NULL : &w->sessions[c->session];
+    uint32_t ref;
+    bool event = s && s->generation == c->session_generation && queue_next(&w->queues, s, &ref);
+    bool item_first = i && (i->described || !event || (!s->sent_bytes && !(i->flags & ITEM_AFTER_EVENTS)));
+    if (item_first)
+        return extend_item(w, c, room);
+    if (event && !(c->flags & CONN_CLOSE_SENT && !(i && i->flags & ITEM_AFTER_EVENTS)))
+        return extend_event(w, c, s, ref, room);
+    return 0;
+}
+
+/* ---- from records to bytes ---- */
+
+/* Writes the record's plaintext; returns false when its source is gone. */
+static bool record_plaintext(const struct worker *w, const struct connection *c, const struct tx_record *r, uint32_t n, uint8_t *dst,
+                             enum tls_content *type)
+{
+    struct message m;
+    *type = TLS_APPLICATION_DATA;
+    switch ((enum source_kind)r->kind) {
+    case SOURCE_RAW:
+        return chain_read(&item_at(w, r->item)->bytes, w->blocks, r->offset, dst, n) == n;
+    case SOURCE_BLOB:
+        message_blob(item_at(w, r->item), &m);
+        return message_slice(w, &m, r->offset, n, dst);
+    case SOURCE_EVENT: {
+        if (c->session == SESSION_NONE)
+            return false;
+        return message_event(w, &w->sessions[c->session], r->item, r->seq, &m) && message_slice(w, &m, r->offset, n, dst);
+    }
+    case SOURCE_GENERATED: {
+        uint8_t scratch[256];
+        enum generated_kind what = GENERATED_KEY_UPDATE;
+        uint64_t argument = 0;
+        if (r->item != POOL_NONE) {
+            what = item_at(w, r->item)->generated;
+            argument = item_at(w, r->item)->argument;
+        }
+        if (generate(w, c, what, argument, scratch, type) != n)
+            return false;
+        memcpy(dst, scratch, n);
+        return true;
+    }
+    }
+    return false;
+}
+
+/* Makes the record's bytes at dst (r->length of room). */
+static bool record_bytes(struct worker *w, const struct connection *c, const struct tx_record *r, uint8_t *dst)
+{
+    enum tls_content type;
+    if (r->kind == SOURCE_RAW)
+        return record_plaintext(w, c, r, r->length, dst, &type);
+    uint32_t n = r->length - TLS_SEAL_OVERHEAD;
+    uint16_t epoch = c->tls.write_epoch;
+    if ((uint8_t)epoch != r->epoch)
+        epoch--;
+    const struct tls_keys *keys = tls_key_cache_write(w->keys, conn_index(w, c), c->generation, &c->tls, epoch);
+    if (!keys || (uint8_t)epoch != r->epoch || !record_plaintext(w, c, r, n, dst + TLS_HEADER_SIZE, &type))
+        return false;
+    struct tls_span span = {dst + TLS_HEADER_SIZE, n};
+    tls_seal(keys, r->number, type, &span, 1, dst);
+    return true;
+}
+
+static bool within(const struct tx_record *r, uint64_t pos)
+{
+    return pos >= r->pos && pos - r->pos < r->length;
+}
+
+size_t send_fill(void *stream, uint64_t pos, uint8_t *dst, size_t len)
+{
+    struct send_stream *st = stream;
+    struct worker *w = st->worker;
+    const struct connection *c = st->connection;
+    uint32_t index = c->record_head;
+    if (st->record != POOL_NONE && within(record_at(w, st->record), pos))
+        index = st->record;
+    size_t done = 0;
+    for (uint32_t walked = 0; done < len && index != POOL_NONE && walked <= c->records; walked++) {
+        const struct tx_record *r = record_at(w, index);
+        index = r->next;
+        if (!within(r, pos + done))
+            continue;
+        uint32_t from = (uint32_t)(pos + done - r->pos);
+        size_t n = r->length - from < len - done ? r->length - from : len - done;
+        if (from == 0 && n == r->length) {
+            if (!record_bytes(w, c, r, dst + done))
+                return done;
+        } else {
+            if (!record_bytes(w, c, r, w->record))
+                return done;
+            memcpy(dst + done, w->record + from, n);
+        }
+        done += n;
+    }
+    return done;
+}
+
+uint32_t send_hint(const struct connection *c, uint64_t pos)
+{
+    /* New data begins with the record described last. */
+    return pos < c->tcp.snd_end ? c->record_tail : POOL_NONE;
+}
+
+/* ---- giving back ---- */
+
+/* Whether the item has left the queue of those not completely described. */
+static bool item_is_described(const struct worker *w, const struct connection *c, const struct tx_item *i)
+{
+    return (i->flags & ITEM_COMPLETE) && i->described == item_length(w, c, i);
+}
+
+/* An event's last record carries its end: then the session is told that the event is acknowledged. */
+static void event_acked(struct worker *w, struct connection *c, const struct tx_record *r)
+{
+    if (c->session == SESSION_NONE)
+        return;
+    struct session *s = &w->sessions[c->session];
+    uint32_t next = c->record_head;
+    bool last = next == POOL_NONE || record_at(w, next)->kind != SOURCE_EVENT || record_at(w, next)->seq != r->seq;
+    if (s->generation == c->session_generation && last && r->seq <= s->seq_sent)
+        queue_acked(&w->queues, s, r->seq);
+}
+
+static void record_release(struct worker *w, struct connection *c)
+{
+    uint32_t index = c->record_head;
+    struct tx_record *r = record_at(w, index);
+    c->record_head = r->next;
+    if (c->record_head == POOL_NONE)
+        c->record_tail = POOL_NONE;
+    c->records--;
+    if (r->kind == SOURCE_EVENT) {
+        event_acked(w, c, r);
+    } else if (r->item != POOL_NONE) {
+        struct tx_item *i = item_at(w, r->item);
+        txn_save(&w->txn, i, sizeof *i);
+        if (--i->records == 0 && item_is_described(w, c, i))
+            item_release(w, r->item);
+    }
+    pool_put(w->records, &w->txn, index);
+}
+
+void send_acked(struct worker *w, struct connection *c)
+{
+    while (c->record_head != POOL_NONE) {
+        const struct tx_record *r = record_at(w, c->record_head);
+        if (r->pos + r->length > c->tcp.snd_una_pos)
+            break;
+        record_release(w, c);
+    }
+    bool old = c->record_head != POOL_NONE && record_at(w, c->record_head)->kind != SOURCE_RAW &&
+               record_at(w, c->record_head)->epoch != (uint8_t)c->tls.write_epoch;
+    if ((c->tls.flags & TLS_PREVIOUS_HELD) && !old)
+        tls_write_previous_release(&c->tls);
+}
+
+void send_release(struct worker *w, struct connection *c)
+{
+    while (c->record_head != POOL_NONE)
+        record_release(w, c);
+    while (c->item_head != POOL_NONE) {
+        uint32_t index = c->item_head;
+        c->item_head = item_at(w, index)->next;
+        item_release(w, index);
+    }
+    c->item_tail = POOL_NONE;
+    c->items = 0;
+}

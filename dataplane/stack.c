@@ -1,0 +1,467 @@
+/*
+ * A connection from its SYN to its end: TCP below, TLS records on it, and what carries them above (app.c).
+ *
+ *      SYN -> HANDSHAKE --secrets--> HTTP --101--> GATEWAY | VOICE | ECHO
+ *                 \________\______________\___________\__> CLOSING --TCP closed--> FREE
+ *
+ *   HANDSHAKE  one TLS record at a time goes to the helper thread (CONN_STEP_OUT); nothing else is read meanwhile.
+ *   CLOSING    what comes is acknowledged and thrown away; what was queued is sent, then close_notify and FIN.
+ *
+ * Bytes that cannot be taken now (a record not whole, a request before its turn, a full ring to the control plane) stay with TCP,
+ * whose window closes: nobody waits, and nothing is lost.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "dataplane/worker.h"
+
+void conn_touch(struct worker *w, struct connection *c)
+{
+    txn_touch(&w->txn, c, sizeof *c, &c->stamp);
+}
+
+static struct tcp_env tcp_env_of(struct worker *w, struct send_stream *stream)
+{
+    return (struct tcp_env){.config = &w->config->tcp, .blocks = w->blocks, .txn = &w->txn, .extend = send_extend,
+                            .stream = stream, .counters = &w->tcp_counters};
+}
+
+/* ---- beginning ---- */
+
+static struct connection *conn_open(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *syn)
+{
+    if (w->handshakes >= w->config->syn_max) {
+        count_drop(w->counters, DROP_TCP_SYN_LIMIT);
+        return NULL;
+    }
+    uint32_t index = pool_get(w->connections, &w->txn);
+    if (index == POOL_NONE) {
+        count_drop(w->counters, DROP_TCP_NO_SLOT);
+        return NULL;
+    }
+    struct connection *c = conn_at(w, index);
+    txn_save(&w->txn, c, sizeof *c);
+    uint32_t generation = c->generation + 1;
+    *c = (struct connection){.generation = generation, .stamp = txn_number(&w->txn), .kind = CONNECTION_HANDSHAKE,
+                             .session = SESSION_NONE, .close_code = 1006, .opened_us = w->now_us, .heard_us = w->now_us,
+                             .deadline_us = w->now_us + w->config->handshake_us, .record_head = POOL_NONE,
+                             .record_tail = POOL_NONE, .item_head = POOL_NONE, .item_tail = POOL_NONE};
+    struct tcp_env env = tcp_env_of(w, NULL);
+    tcp_accept(&c->tcp, &env, tuple, syn, tcp_isn(w->region->header->secrets.tcp_isn, tuple, w->now_us), w->now_us);
+    conn_table_add(&w->table, index);
+    w->handshakes++;
+    w->counters->count[COUNT_connections_opened]++;
+    return c;
+}
+
+/* ---- end ---- */
+
+void conn_detach_session(struct worker *w, struct connection *c)
+{
+    if (c->session == SESSION_NONE)
+        return;
+    struct session *s = &w->sessions[c->session];
+    conn_touch(w, c);
+    if (s->generation == c->session_generation && s->connection == conn_index(w, c)) {
+        queue_away(&w->queues, s);
+        s->away_since_us = w->now_us;
+    }
+    c->session = SESSION_NONE;
+}
+
+static void leave_handshake(struct worker *w, const struct connection *c)
+{
+    if ((c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind) == CONNECTION_HANDSHAKE)
+        w->handshakes--;
+}
+
+static void conn_free(struct worker *w, struct connection *c)
+{
+    uint32_t index = conn_index(w, c);
+    conn_touch(w, c);
+    if (!app_closed(w, c)) { /* the control plane must be told first: kept until its ring has room */
+        c->flags |= CONN_HELD_BACK;
+        worker_ready(w, index);
+        return;
+    }
+    if (c->kind == CONNECTION_HANDSHAKE && w->helper && (c->flags & CONN_STEP_OUT))
+        tls_helper_cancel(w->helper, w->index, conn_handle(w, c));
+    leave_handshake(w, c);
+    conn_detach_session(w, c);
+    send_release(w, c);
+    struct tcp_env env = tcp_env_of(w, NULL);
+    tcp_release(&c->tcp, &env);
+    chain_free(&c->app, w->blocks, &w->txn);
+    chain_free(&c->carry, w->blocks, &w->txn);
+    conn_table_remove(&w->table, index);
+    wheel_set(w->timers, index, WHEEL_NEVER);
+    tls_key_cache_forget(w->keys, index);
+    wipe(&c->tls, sizeof c->tls);
+    c->kind = CONNECTION_FREE;
+    w->counters->count[COUNT_connections_closed]++;
+    pool_put(w->connections, &w->txn, index);
+}
+
+/* From here on nothing is read any more. */
+static void enter_closing(struct worker *w, struct connection *c)
+{
+    conn_touch(w, c);
+    if (c->kind == CONNECTION_CLOSING)
+        return;
+    if (c->kind == CONNECTION_HANDSHAKE && w->helper && (c->flags & CONN_STEP_OUT))
+        tls_helper_cancel(w->helper, w->index, conn_handle(w, c));
+    c->kind_was = c->kind;
+    c->kind = CONNECTION_CLOSING;
+    c->deadline_us = w->now_us + w->config->close_us;
+    conn_detach_session(w, c);
+    if (!app_closed(w, c))
+        c->flags |= CONN_HELD_BACK;
+    worker_ready(w, conn_index(w, c));
+}
+
+void conn_finish(struct worker *w, struct connection *c, enum drop_reason why)
+{
+    if (why != DROP_NONE)
+        count_drop(w->counters, why);
+    if (c->kind == CONNECTION_CLOSING && (c->tls.flags & TLS_CLOSE_SENT))
+        return;
+    bool begun = c->kind == CONNECTION_CLOSING;
+    enter_closing(w, c);
+    if (begun)
+        return;
+    if (c->tls.state != TLS_CONN_OPEN || !send_generated(w, c, GENERATED_ALERT, TLS_ALERT_CLOSE_NOTIFY, 0))
+        tcp_close(&c->tcp);
+}
+
+void conn_refuse(struct worker *w, struct connection *c, const struct tls_refusal *why)
+{
+    count_drop(w->counters, why->reason);
+    uint8_t plain[16];
+    bool queued = false;
+    if (why->alert != TLS_ALERT_NONE && c->tls.state == TLS_CONN_OPEN)
+        queued = send_generated(w, c, GENERATED_ALERT, why->alert, 0);
+    else if (why->alert != TLS_ALERT_NONE && c->tls.state == TLS_CONN_NONE)
+        queued = send_bytes(w, c, SOURCE_RAW, 0, plain, (uint32_t)tls_plain_alert(why->alert, plain), ITEM_CLOSE);
+    enter_closing(w, c);
+    if (!queued)
+        tcp_close(&c->tcp);
+}
+
+void conn_abort(struct worker *w, struct connection *c, enum drop_reason why)
+{
+    if (why != DROP_NONE)
+        count_drop(w->counters, why);
+    enter_closing(w, c);
+    tcp_abort(&c->tcp);
+    worker_ready(w, conn_index(w, c));
+}
+
+/* The peer will send no more. An answer that is still owed is sent first. */
+static void peer_done(struct worker *w, struct connection *c)
+{
+    if (c->kind == CONNECTION_HTTP && (c->flags & CONN_REQUEST_OPEN))
+        c->flags &= (uint8_t)~CONN_KEEP_ALIVE;
+    else
+        conn_finish(w, c, DROP_NONE);
+}
+
+/* ---- reading ---- */
+
+/* May bytes be taken from TCP now? Not taking them closes the window; whoever removes the reason calls worker_ready. */
+static bool may_read(struct worker *w, struct connection *c)
+{
+    if (c->kind == CONNECTION_CLOSING)
+        return true;
+    if (c->flags & CONN_STEP_OUT)
+        return false;
+    if (c->kind == CONNECTION_HTTP && (c->flags & CONN_REQUEST_OPEN) && c->app.length)
+        return false;
+    if (c->kind != CONNECTION_HANDSHAKE && !worker_may_notify(w)) {
+        count_drop(w->counters, DROP_CONTROL_RING_FULL);
+        c->flags |= CONN_HELD_BACK;
+        worker_ready(w, conn_index(w, c));
+        return false;
+    }
+    return true;
+}
+
+static int read_handshake(struct worker *w, struct connection *c, const uint8_t *p, size_t n)
+{
+    struct tls_record r;
+    struct tls_refusal why;
+    bool first = c->tls.state == TLS_CONN_NONE;
+    int size = tls_record_parse(p, n, first ? TLS_PHASE_HELLO : TLS_PHASE_HANDSHAKE, &r, &why);
+    if (size == 0)
+        return 0;
+    if (size > 0 && (!w->helper || !tls_helper_submit(w->helper, w->index, conn_handle(w, c), first, p, (uint32_t)size))) {
+        why = (struct tls_refusal){DROP_TLS_HANDSHAKE_BUSY, TLS_ALERT_INTERNAL_ERROR};
+        size = -1;
+    }
+    if (size < 0) {
+        conn_refuse(w, c, &why);
+        return (int)n;
+    }
+    c->tls.state = TLS_CONN_HANDSHAKE;
+    c->flags |= CONN_STEP_OUT;
+    return size;
+}
+
+static int read_record(struct worker *w, struct connection *c, const uint8_t *p, size_t n)
+{
+    struct tls_record r;
+    struct tls_refusal why;
+    int size = tls_record_parse(p, n, TLS_PHASE_OPEN, &r, &why);
+    if (size == 0)
+        return 0;
+    if (size < 0) {
+        conn_refuse(w, c, &why);
+        return (int)n;
+    }
+    struct tls_opened opened;
+    tls_open(&c->tls, tls_key_cache_read(w->keys, conn_index(w, c), c->generation, &c->tls), &r, w->plain, w->now_us, &opened);
+    w->counters->count[COUNT_tls_records_in]++;
+    switch (opened.event) {
+    case TLS_EVENT_DATA:
+        app_input(w, c, w->plain + (opened.data - w->plain), opened.len);
+        break;
+    case TLS_EVENT_REFUSED:
+        conn_refuse(w, c, &opened.why);
+        return (int)n;
+    case TLS_EVENT_CLOSED:
+        peer_done(w, c);
+        break;
+    case TLS_EVENT_NOTHING:
+    case TLS_EVENT_KEY_UPDATE:
+    case TLS_EVENT_TICKET:
+        break;
+    }
+    return size;
+}
+
+/* Takes one record (or, closing, everything) from the front of p; 0: not now. */
+static int read_one(struct worker *w, struct connection *c, const uint8_t *p, size_t n)
+{
+    if (!may_read(w, c))
+        return 0;
+    if (c->kind == CONNECTION_CLOSING)
+        return (int)n;
+    return c->tls.state == TLS_CONN_OPEN ? read_record(w, c, p, n) : read_handshake(w, c, p, n);
+}
+
+/* Bytes that came in order while nothing was waiting before them. */
+static void read_direct(struct worker *w, struct connection *c, const struct tcp_env *env, const uint8_t *p, uint32_t len)
+{
+    while (len) {
+        int took = read_one(w, c, p, len);
+        if (took == 0)
+            break;
+        p += took;
+        len -= (uint32_t)took;
+    }
+    if (len && !tcp_keep(&c->tcp, env, p, len))
+        count_drop(w->counters, DROP_TCP_NO_BUFFER);
+}
+
+static void read_waiting(struct worker *w, struct connection *c, const struct tcp_env *env)
+{
+    for (;;) {
+        uint32_t n = tcp_peek(&c->tcp, env, 0, w->record, TLS_RECORD_MAX);
+        int took = n ? read_one(w, c, w->record, n) : 0;
+        if (took == 0)
+            return;
+        tcp_consume(&c->tcp, env, (uint32_t)took);
+    }
+}
+
+/* ---- planning ---- */
+
+static void plan_segment(struct worker *w, const struct tcp_plan *p, uint32_t connection, uint32_t generation, uint32_t record)
+{
+    w->plans[w->plan_count++] = (struct worker_plan){*p, connection, generation, record};
+    w->counters->count[COUNT_tcp_segments_out]++;
+}
+
+static void set_timer(struct worker *w, const struct connection *c)
+{
+    uint64_t tcp = tcp_deadline(&c->tcp), deadline = tcp < c->deadline_us ? tcp : c->deadline_us;
+    uint32_t index = conn_index(w, c);
+    /* A timer that comes too early looks again; moving it for every packet would cost more. */
+    if (deadline < wheel_deadline(w->timers, index))
+        wheel_set(w->timers, index, deadline);
+}
+
+void conn_output(struct worker *w, struct connection *c)
+{
+    uint32_t index = conn_index(w, c);
+    struct send_stream stream = {w, c, POOL_NONE};
+    struct tcp_env env = tcp_env_of(w, &stream);
+    struct tcp_plan p;
+    conn_touch(w, c);
+    for (;;) {
+        if (w->plan_count == WORKER_PLANS || txn_room(&w->txn) < WORKER_UNDO_RESERVE / 2) {
+            worker_ready(w, index);
+            break;
+        }
+        if (!tcp_plan(&c->tcp, &env, w->now_us, &p))
+            break;
+        c->tx_packets++;
+        c->tx_bytes += p.len;
+        plan_segment(w, &p, index, c->generation, p.len ? send_hint(c, p.position) : POOL_NONE);
+    }
+    set_timer(w, c);
+}
+
+/* ---- events of TCP ---- */
+
+static void reset_nobody(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s)
+{
+    struct tcp_plan p;
+    uint64_t second = w->now_us / 1000000;
+    if (w->reset_second != second) {
+        w->reset_second = second;
+        w->resets = 0;
+    }
+    if (w->resets >= 1000 || w->plan_count == WORKER_PLANS || !tcp_reset_for(s, tuple, &p))
+        return;
+    w->resets++;
+    plan_segment(w, &p, UINT32_MAX, 0, POOL_NONE);
+}
+
+/* After any call into TCP: acts on its events, plans, and ends the connection when TCP is through with it. */
+static void conn_events(struct worker *w, struct connection *c, const struct tcp_env *env, const struct tcp_out *out)
+{
+    if (out->events & TCP_EV_TIMEOUT)
+        count_drop(w->counters, DROP_TCP_RETRANSMIT_LIMIT);
+    if (out->events & TCP_EV_ACKED)
+        send_acked(w, c);
+    if (out->events & TCP_EV_DATA) {
+        if (out->data)
+            read_direct(w, c, env, out->data, out->len);
+        else
+            read_waiting(w, c, env);
+    }
+    if (out->events & TCP_EV_PEER_FIN && !tcp_readable(&c->tcp))
+        peer_done(w, c);
+    if (out->events & (TCP_EV_RESET | TCP_EV_TIMEOUT | TCP_EV_CLOSED))
+        enter_closing(w, c);
+    conn_output(w, c);
+    if (c->tcp.state == TCP_CLOSED)
+        conn_free(w, c);
+}
+
+void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s)
+{
+    w->counters->count[COUNT_tcp_segments_in]++;
+    uint32_t index = conn_table_find(&w->table, tuple);
+    struct tcp_out out = {0};
+    if (index != UINT32_MAX) {
+        struct connection *c = conn_at(w, index);
+        struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});
+        conn_touch(w, c);
+        c->rx_packets++;
+        c->rx_bytes += s->len;
+        enum drop_reason why = tcp_input(&c->tcp, &env, s, w->now_us, &out);
+        if (why != DROP_NONE)
+            count_drop(w->counters, why);
+        if (out.events & TCP_EV_REPLY_RST)
+            reset_nobody(w, tuple, s);
+        conn_events(w, c, &env, &out);
+        if (!(out.events & TCP_EV_REOPEN))
+            return;
+    }
+    if (tuple->local_port != w->config->tls_port || (s->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN) {
+        count_drop(w->counters, tuple->local_port != w->config->tls_port ? DROP_TCP_PORT : DROP_TCP_NO_CONNECTION);
+        reset_nobody(w, tuple, s);
+        return;
+    }
+    struct connection *c = conn_open(w, tuple, s);
+    if (c)
+        conn_output(w, c);
+}
+
+void conn_service(struct worker *w, struct connection *c)
+{
+    struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});
+    conn_touch(w, c);
+    c->flags &= (uint8_t)~CONN_HELD_BACK;
+    if (c->kind == CONNECTION_CLOSING && !app_closed(w, c)) {
+        c->flags |= CONN_HELD_BACK;
+        worker_ready(w, conn_index(w, c));
+    }
+    if (c->kind == CONNECTION_HTTP)
+        app_continue(w, c);
+    read_waiting(w, c, &env);
+    if (((c->tcp.flags & TCP_F_PEER_FIN) && !tcp_readable(&c->tcp)) || (c->tls.flags & TLS_CLOSE_RECEIVED))
+        peer_done(w, c);
+    conn_output(w, c);
+    if (c->tcp.state == TCP_CLOSED)
+        conn_free(w, c);
+}
+
+void conn_timer(struct worker *w, struct connection *c)
+{
+    if (c->kind == CONNECTION_FREE)
+        return;
+    struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});
+    conn_touch(w, c);
+    struct tcp_out out = {0};
+    if (tcp_deadline(&c->tcp) <= w->now_us)
+        out.events = tcp_on_timer(&c->tcp, &env, w->now_us);
+    if (c->deadline_us <= w->now_us && c->tcp.state != TCP_CLOSED) {
+        if (c->kind == CONNECTION_CLOSING && c->tcp.state == TCP_TIME_WAIT)
+            c->deadline_us = UINT64_MAX;
+        else if (c->kind == CONNECTION_CLOSING)
+            conn_abort(w, c, DROP_NONE);
+        else if (c->kind == CONNECTION_HANDSHAKE)
+            conn_abort(w, c, DROP_TLS_HANDSHAKE_TIMEOUT);
+        else
+            app_timer(w, c);
+    }
+    conn_events(w, c, &env, &out);
+}
+
+/* ---- the helper thread's results ---- */
+
+void conn_handshake(struct worker *w, const struct tls_helper_result *r)
+{
+    uint32_t per = w->region->header->geometry.connections, index = (uint32_t)r->handle - w->index * per;
+    struct connection *c = index < per ? conn_at(w, index) : NULL;
+    if (!c || c->generation != (uint32_t)(r->handle >> 32) || c->kind != CONNECTION_HANDSHAKE || !(c->flags & CONN_STEP_OUT))
+        return;
+    const struct tls_step_result *step = &r->step;
+    conn_touch(w, c);
+    c->flags &= (uint8_t)~CONN_STEP_OUT;
+    uint8_t closing = step->step == TLS_STEP_FAILED ? ITEM_CLOSE : 0;
+    if (step->send_len && !send_bytes(w, c, SOURCE_RAW, 0, step->send, step->send_len, closing)) {
+        conn_abort(w, c, DROP_CONN_NO_BLOCK);
+    } else if (step->step == TLS_STEP_FAILED) {
+        count_drop(w->counters, step->why.reason);
+        enter_closing(w, c);
+        if (!step->send_len)
+            tcp_close(&c->tcp);
+    } else if (step->step == TLS_STEP_DONE) {
+        tls_conn_start(&c->tls, &step->secrets, false);
+        w->handshakes--;
+        c->kind = CONNECTION_HTTP;
+        c->deadline_us = w->now_us + w->config->head_us;
+        w->counters->count[COUNT_tls_handshakes]++;
+    }
+    conn_service(w, c);
+}
+
+/* ---- after a restart ---- */
+
+void conn_recover(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->connections->fresh; i++) {
+        struct connection *c = conn_at(w, i);
+        if (c->kind == CONNECTION_FREE)
+            continue;
+        worker_open(w);
+        conn_table_add(&w->table, i);
+        if ((c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind) == CONNECTION_HANDSHAKE)
+            w->handshakes++;
+        if (c->kind == CONNECTION_HANDSHAKE && c->tls.state == TLS_CONN_HANDSHAKE)
+            conn_abort(w, c, DROP_TLS_HANDSHAKE_LOST);
+        worker_ready(w, i);
+        set_timer(w, c);
+    }
+}

@@ -1,0 +1,155 @@
+/*
+ * After the commit: plans become packets. Headers and sealed bytes are written straight into transmit memory.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "dataplane/capture/capture.h"
+#include "dataplane/net/neighbour.h"
+#include "dataplane/worker.h"
+
+/* Fills in the way to `destination`. False: no route, or its next hop is not known yet (counted). */
+static bool path_to(struct worker *w, const uint8_t source[16], const uint8_t destination[16], struct net_path *path)
+{
+    struct route_hop hop;
+    if (!route_lookup(&w->routes->table[w->route_half], destination, &hop)) {
+        count_drop(w->counters, DROP_NO_ROUTE);
+        return false;
+    }
+    *path = (struct net_path){0};
+    if (!neighbour_lookup(w->neighbours, hop.gateway, w->now_us, path->next_hop_mac)) {
+        count_drop(w->counters, DROP_NEIGHBOUR_PENDING);
+        return false;
+    }
+    memcpy(path->source, source, 16);
+    memcpy(path->destination, destination, 16);
+    memcpy(path->source_mac, w->port_info.mac, 6);
+    return true;
+}
+
+static void give_to_port(struct worker *w, struct packet *packets, unsigned n)
+{
+    uint64_t bytes = 0;
+    if (!n)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        bytes += packets[i].len;
+    unsigned taken = port_tx(w->port, packets, n);
+    w->counters->count[COUNT_tx_packets] += taken;
+    w->counters->count[COUNT_tx_bytes] += bytes;
+    w->counters->drop[DROP_PORT_TX_FULL] += n - taken;
+}
+
+/* One plan into one packet. False: nothing to send (its connection or record is gone, or nobody knows the way). */
+static bool build_segment(struct worker *w, const struct worker_plan *plan, struct packet *p)
+{
+    struct net_path path;
+    const struct tcp_tuple *t = &plan->tcp.tuple;
+    struct send_stream stream = {w, NULL, plan->record};
+    if (plan->connection != UINT32_MAX) {
+        stream.connection = conn_at(w, plan->connection);
+        if (plan->tcp.len && stream.connection->generation != plan->generation)
+            return false;
+    }
+    if (!path_to(w, t->local, t->remote, &path))
+        return false;
+    size_t head = net_header_len(t->remote);
+    size_t len = tcp_build(&plan->tcp, send_fill, &stream, p->data + head, p->room - head);
+    if (!len)
+        return false;
+    p->len = (uint16_t)net_emit_ip(p->data, &path, TCP_PROTOCOL, len);
+    capture_sent_segment(w, p, plan->connection);
+    return true;
+}
+
+static void transmit_plans(struct worker *w, const struct worker_plan *plans, unsigned n)
+{
+    struct packet packets[WORKER_BURST];
+    if (!port_alloc(w->port, packets, n)) {
+        w->counters->drop[DROP_PORT_NO_MEMORY] += n;
+        return;
+    }
+    unsigned built = 0;
+    for (unsigned i = 0; i < n; i++)
+        if (build_segment(w, &plans[i], &packets[built]))
+            built++;
+    if (built < n)
+        port_free(packets + built, n - built);
+    give_to_port(w, packets, built);
+}
+
+void transmit(struct worker *w)
+{
+    for (unsigned i = 0; i < w->out_count; i++)
+        capture_frame(w, &w->out[i], CAPTURE_TX);
+    for (unsigned i = 0; i < w->out_count; i += WORKER_BURST)
+        give_to_port(w, w->out + i, w->out_count - i < WORKER_BURST ? w->out_count - i : WORKER_BURST);
+    w->out_count = 0;
+    for (unsigned i = 0; i < w->plan_count; i += WORKER_BURST)
+        transmit_plans(w, w->plans + i, w->plan_count - i < WORKER_BURST ? w->plan_count - i : WORKER_BURST);
+    w->plan_count = 0;
+}
+
+static unsigned transmit_targets(struct worker *w, struct voice_target *targets, unsigned n)
+{
+    struct packet packets[VOICE_BATCH];
+    struct net_path path[VOICE_BATCH];
+    if (!port_alloc(w->port, packets, n)) {
+        w->counters->drop[DROP_PORT_NO_MEMORY] += n;
+        for (unsigned i = 0; i < n; i++)
+            targets[i].payload = NULL;
+        voice_seal(w->voice, targets, n);
+        return 0;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        bool known = path_to(w, targets[i].local_ip, targets[i].peer_ip, &path[i]);
+        targets[i].payload = known ? packets[i].data + net_header_len(targets[i].peer_ip) + 8 : NULL;
+    }
+    voice_seal(w->voice, targets, n);
+    struct packet spare[VOICE_BATCH];
+    unsigned built = 0, left_out = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (!targets[i].payload) {
+            spare[left_out++] = packets[i];
+            continue;
+        }
+        struct packet p = packets[i];
+        p.len = (uint16_t)net_emit_udp(p.data, &path[i], targets[i].local_port, targets[i].peer_port, targets[i].length);
+        capture_sent_voice(w, &p, targets[i].member);
+        packets[built++] = p;
+    }
+    if (left_out)
+        port_free(spare, left_out);
+    give_to_port(w, packets, built);
+    return built;
+}
+
+unsigned transmit_voice(struct worker *w)
+{
+    struct voice_target targets[VOICE_BATCH];
+    unsigned sent = 0, n;
+    voice_begin_output(w->voice);
+    while ((n = voice_targets(w->voice, targets)))
+        sent += transmit_targets(w, targets, n);
+    struct packet *held;
+    while ((held = voice_released(w->voice))) {
+        port_free(held, 1);
+        w->held_free[w->held_free_count++] = held;
+    }
+    return sent;
+}
+
+void transmit_solicitations(struct worker *w)
+{
+    uint8_t target[16];
+    while (neighbour_request(w->neighbours, w->now_us, target)) {
+        const struct net_addresses *ours = &w->config->addresses;
+        struct packet p;
+        unsigned i = 0;
+        while (i < ours->count && net_address_is4(ours->address[i]) != net_address_is4(target))
+            i++;
+        if (i == ours->count || !port_alloc(w->port, &p, 1))
+            return;
+        p.len = (uint16_t)net_solicit(p.data, ours->address[i], w->port_info.mac, target);
+        capture_frame(w, &p, CAPTURE_TX);
+        give_to_port(w, &p, 1);
+    }
+}

@@ -1,0 +1,291 @@
+/*
+ * The loop. See worker.h for what one iteration does and in which order.
+ *
+ * What a restart finds: the transaction undone or published (txn_recover), then everything on the heap made anew from the region:
+ * the table of connections, timers, the index of subscriptions, pins, the connections whose input was held back.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "dataplane/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#include "dataplane/capture/capture.h"
+#include "dataplane/net/neighbour.h"
+
+/* ---- the transaction ---- */
+
+void worker_open(struct worker *w)
+{
+    if (w->open && txn_room(&w->txn) >= WORKER_UNDO_RESERVE && w->plan_count < WORKER_PLANS - WORKER_BURST)
+        return;
+    worker_commit(w);
+    txn_begin(&w->txn);
+    w->open = true;
+}
+
+void worker_commit(struct worker *w)
+{
+    if (w->open) {
+        txn_commit(&w->txn);
+        txn_publish(&w->txn);
+        w->open = false;
+    }
+    if (w->plan_count || w->out_count)
+        transmit(w);
+}
+
+/* ---- notices ---- */
+
+bool worker_may_notify(const struct worker *w)
+{
+    return ring_room(&w->notice) >= 2 * ring_entry_bytes(w->config->body_max + (32u << 10)) + (64u << 10);
+}
+
+bool worker_notify(struct worker *w, enum notice what, const void *body, uint32_t length)
+{
+    struct ring_entry *e = ring_reserve(&w->notice, &w->txn, (uint16_t)what, length);
+    if (e)
+        memcpy(e->payload, body, length);
+    return e != NULL;
+}
+
+static bool notify_from_voice(void *user, enum notice what, const void *body, uint32_t length)
+{
+    return worker_notify(user, what, body, length);
+}
+
+/* ---- connections that wait for their turn ---- */
+
+void worker_ready(struct worker *w, uint32_t connection)
+{
+    if (w->ready_mark[connection])
+        return;
+    w->ready_mark[connection] = 1;
+    w->ready[w->ready_count++] = connection;
+}
+
+/* Those that become ready meanwhile wait for the next iteration. */
+static unsigned serve_ready(struct worker *w)
+{
+    unsigned n = w->ready_count;
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t index = w->ready[i];
+        w->ready_mark[index] = 0;
+        struct connection *c = conn_at(w, index);
+        if (c->kind == CONNECTION_FREE)
+            continue;
+        worker_open(w);
+        conn_service(w, c);
+    }
+    memmove(w->ready, w->ready + n, (w->ready_count - n) * sizeof w->ready[0]);
+    w->ready_count -= n;
+    return n;
+}
+
+/* ---- one iteration ---- */
+
+static unsigned receive(struct worker *w)
+{
+    struct packet burst[WORKER_BURST];
+    unsigned n = port_rx(w->port, burst, WORKER_BURST);
+    for (unsigned i = 0; i < n; i++)
+        w->counters->count[COUNT_rx_bytes] += burst[i].len;
+    w->counters->count[COUNT_rx_packets] += n;
+    for (unsigned i = 0; i < n; i++)
+        worker_packet(w, &burst[i]);
+    unsigned handed = 0;
+    for (uint32_t k = 0; w->from_worker && k < w->region->header->geometry.workers; k++) {
+        struct packet p;
+        for (unsigned i = 0; i < WORKER_BURST && k != w->index && spsc_pop(w->from_worker[k], &p); i++, handed++)
+            worker_packet(w, &p);
+    }
+    return n + handed;
+}
+
+static unsigned handshakes(struct worker *w)
+{
+    struct tls_helper_result r;
+    unsigned n = 0;
+    while (w->helper && n < WORKER_BURST && tls_helper_poll(w->helper, w->index, &r)) {
+        worker_open(w);
+        conn_handshake(w, &r);
+        wipe(&r.step.secrets, sizeof r.step.secrets);
+        n++;
+    }
+    return n;
+}
+
+static unsigned timers(struct worker *w)
+{
+    unsigned n = 0;
+    uint32_t index;
+    while (n < WORKER_TIMERS && (index = wheel_due(w->timers, w->now_us)) != UINT32_MAX) {
+        worker_open(w);
+        conn_timer(w, conn_at(w, index));
+        n++;
+    }
+    return n;
+}
+
+/* Ten times a second: the process and the port say how they are. */
+static void report(struct worker *w)
+{
+    struct port_stats s;
+    struct worker_area *a = w->area;
+    if (w->now_us - a->loop_us < 100000 && w->now_us >= a->loop_us)
+        return;
+    port_stats(w->port, &s);
+    port_info(w->port, &w->port_info);
+    a->port_rx_packets = s.ipackets;
+    a->port_tx_packets = s.opackets;
+    a->port_rx_bytes = s.ibytes;
+    a->port_tx_bytes = s.obytes;
+    a->port_rx_missed = s.imissed + s.no_memory;
+    a->port_tx_full = s.tx_full;
+    a->port_steered = s.xdp_steered;
+    a->port_passed = s.xdp_passed;
+    a->port_link = w->port_info.link_up;
+    a->port_mtu = w->port_info.mtu;
+    memcpy(a->port_mac, w->port_info.mac, sizeof w->port_info.mac);
+    snprintf(a->port_name, sizeof a->port_name, "%.31s", w->port_info.name);
+    a->connections_open = w->connections->used;
+    a->handshakes = w->handshakes;
+    w->counters->count[COUNT_tcp_retransmits] += w->tcp_counters.retransmits;
+    w->tcp_counters = (struct tcp_counters){0};
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    w->unix_s = (uint64_t)ts.tv_sec;
+    a->loop_us = w->now_us;
+    atomic_store_explicit(&w->region->header->process[PROCESS_DATAPLANE].alive_us, w->now_us, memory_order_relaxed);
+}
+
+bool worker_step(struct worker *w, uint64_t now_us)
+{
+    uint64_t began = __rdtsc();
+    w->now_us = now_us;
+    w->capture_wanted = atomic_load_explicit(&w->capture->wanted, memory_order_relaxed);
+    w->route_half = route_read(&w->routes->swap, w->index);
+    report(w);
+    unsigned work = receive(w);
+    work += handshakes(w);
+    work += timers(w);
+    work += verbs_command(w);
+    work += verbs_fanout(w);
+    work += serve_ready(w);
+    worker_commit(w);
+    work += transmit_voice(w);
+    transmit_solicitations(w);
+    w->counters->count[COUNT_iterations]++;
+    w->counters->count[work ? COUNT_busy_cycles : COUNT_idle_cycles] += __rdtsc() - began;
+    return work || w->ready_count || voice_pending(w->voice);
+}
+
+uint64_t worker_deadline(const struct worker *w)
+{
+    return neighbour_deadline(w->neighbours);
+}
+
+/* ---- beginning and end ---- */
+
+static void attach_parts(struct worker *w)
+{
+    struct region *r = w->region;
+    uint32_t k = w->index;
+    w->area = region_part(r, k, PART_AREA);
+    w->counters = region_part(r, k, PART_COUNTERS);
+    w->connections = region_part(r, k, PART_CONNECTIONS);
+    w->blocks = region_part(r, k, PART_BLOCKS);
+    w->records = region_part(r, k, PART_DESCRIPTORS);
+    w->items = region_part(r, k, PART_ITEMS);
+    w->sessions = region_section(r, SECTION_SESSIONS);
+    w->routes = region_section(r, SECTION_ROUTES);
+    w->neighbours = region_part(r, k, PART_NEIGHBOURS);
+    w->capture = region_part(r, k, PART_CAPTURE);
+    w->queues = (struct queue_env){.txn = &w->txn, .chunks = region_part(r, k, PART_CHUNKS),
+                                   .log = region_section(r, SECTION_EVENT_LOG), .pins = region_part(r, k, PART_PINS),
+                                   .unsent_max = w->config->unsent_max, .keep_max = w->config->keep_max};
+    w->topics = (struct topics){.txn = &w->txn, .topic = region_part(r, k, PART_TOPICS), .count = r->header->geometry.topics,
+                                .chunks = region_part(r, k, PART_TOPIC_CHUNKS), .session = w->sessions};
+    txn_attach(&w->txn, r->base, region_part(r, k, PART_TXN));
+    txn_recover(&w->txn);
+    ring_producer(&w->notice, region_part(r, k, PART_RING_NOTICE));
+    ring_consumer(&w->command, region_part(r, k, PART_RING_COMMAND));
+    ring_consumer(&w->fanout, region_part(r, k, PART_RING_FANOUT));
+}
+
+static bool make_heap(struct worker *w)
+{
+    struct region *r = w->region;
+    uint32_t capacity = w->connections->capacity;
+    struct voice_config vc = w->config->voice;
+    vc.worker = w->index;
+    struct voice_env ve = {.txn = &w->txn, .rooms = region_part(r, w->index, PART_ROOMS),
+                           .members = region_part(r, w->index, PART_MEMBERS), .counters = w->counters,
+                           .notify = notify_from_voice, .user = w};
+    w->ready = malloc(capacity * sizeof *w->ready);
+    w->ready_mark = calloc(capacity, 1);
+    w->timers = wheel_new(capacity, w->now_us);
+    w->keys = tls_key_cache_new(capacity < 4096 ? capacity : 4096);
+    w->voice = voice_new(&vc, &ve);
+    for (unsigned i = 0; i < WORKER_HELD; i++)
+        w->held_free[w->held_free_count++] = &w->held[i];
+    return w->ready && w->ready_mark && w->timers && w->keys && w->voice && topics_attach(&w->topics) &&
+           conn_table_init(&w->table, w->connections, r->header->secrets.tcp_isn);
+}
+
+/* The pins of this core, counted anew from the sessions whose connections are its own. */
+static void recount_pins(struct worker *w)
+{
+    memset(w->queues.pins, 0, sizeof *w->queues.pins * w->region->header->geometry.log_segments);
+    for (uint32_t i = 0; i < w->connections->fresh; i++) {
+        const struct connection *c = conn_at(w, i);
+        if (c->kind != CONNECTION_FREE && c->session != SESSION_NONE)
+            queue_recount(&w->queues, &w->sessions[c->session]);
+    }
+}
+
+struct worker *worker_new(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
+                          struct tls_helper *helper, char *why)
+{
+    struct worker *w = aligned_alloc(64, (sizeof *w + 63) & ~(size_t)63);
+    if (!w) {
+        snprintf(why, 256, "no memory for worker %u", index);
+        return NULL;
+    }
+    memset(w, 0, sizeof *w);
+    w->index = index;
+    w->config = config;
+    w->region = r;
+    w->port = port;
+    w->helper = helper;
+    w->now_us = region_now_us();
+    port_info(port, &w->port_info);
+    attach_parts(w);
+    if (!make_heap(w)) {
+        snprintf(why, 256, "no memory for worker %u", index);
+        worker_free(w);
+        return NULL;
+    }
+    route_reader_start(&w->routes->swap, index);
+    recount_pins(w);
+    conn_recover(w);
+    worker_commit(w);
+    return w;
+}
+
+void worker_free(struct worker *w)
+{
+    if (w->routes)
+        route_reader_stop(&w->routes->swap, w->index);
+    voice_free(w->voice);
+    tls_key_cache_free(w->keys);
+    wheel_free(w->timers);
+    topics_detach(&w->topics);
+    conn_table_free(&w->table);
+    free(w->ready);
+    free(w->ready_mark);
+    free(w);
+}

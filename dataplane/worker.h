@@ -1,0 +1,271 @@
+/*
+ * A worker: one poll loop on one pinned core, and everything that it owns. One iteration (worker_step) is one transaction over the
+ * region: take a burst, let the cores change, write what is to be told and sent; commit; publish; only then seal and send.
+ *
+ *      rx -> net -> tcp -> tls -> http, ws -> notices        verbs -> items, session queues -> records -> plans
+ *                \-> voice                                                            commit; seal; tx
+ *
+ * The parts, each a file: worker.c (the loop), demux.c (whose packet it is), stack.c (a connection from SYN to end), app.c (HTTP and
+ * WebSocket on top), send.c (items and records), verbs.c (what the control plane wants), transmit.c (plans to packets).
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef VOXPOP_WORKER_H
+#define VOXPOP_WORKER_H
+
+#include "dataplane/base/spsc.h"
+#include "dataplane/base/wheel.h"
+#include "dataplane/conn_table.h"
+#include "dataplane/fanout/queue.h"
+#include "dataplane/fanout/topics.h"
+#include "dataplane/net/net.h"
+#include "dataplane/port/port.h"
+#include "dataplane/tcp/tcp.h"
+#include "dataplane/tls/handshake.h"
+#include "dataplane/tls/key_cache.h"
+#include "dataplane/voice/voice.h"
+#include "region.h"
+#include "verb.h"
+
+#define WORKER_BURST        32u
+#define WORKER_PLANS        512u
+#define WORKER_VERBS        64u   /* taken from the ring `command` in one iteration */
+#define WORKER_FANOUT_SLICE 256u  /* deliveries of walks in one iteration */
+#define WORKER_TIMERS       64u
+#define WORKER_UNDO_RESERVE (96u << 10) /* undo bytes that one packet, verb or timer may need */
+#define WORKER_HELD         1024u
+#define WORKER_BODY_MAX     (256u << 10)
+#define WORKER_ITEMS_MAX    256u  /* items waiting on one connection; more: a slow reader */
+
+/* Constant facts, the same for all workers of a process. */
+struct worker_config {
+    struct net_addresses addresses;
+    struct tcp_config tcp;
+    struct voice_config voice;
+    uint16_t tls_port;
+    uint16_t voice_port_base;
+    uint32_t heartbeat_interval_ms;
+    uint32_t voice_heartbeat_interval_ms;
+    uint32_t payload_max;      /* bytes of a gateway message */
+    uint32_t body_max;         /* bytes of an HTTP request body, <= WORKER_BODY_MAX */
+    uint64_t handshake_us;     /* TCP and TLS handshakes must be done within */
+    uint64_t head_us;          /* an HTTP request must be complete within */
+    uint64_t keep_alive_us;    /* an HTTP connection may be idle */
+    uint64_t close_us;         /* a closing connection may linger */
+    uint32_t unsent_max;       /* event references */
+    uint32_t keep_max;
+    uint32_t syn_max;          /* connections in TCP or TLS handshake */
+    bool echo;                 /* the conformance echo endpoint /echo */
+    uint64_t echo_max;         /* bytes of its messages */
+    bool spin;                 /* idle policy */
+};
+
+/* A segment to build and send after the commit. */
+struct worker_plan {
+    struct tcp_plan tcp;
+    uint32_t connection;       /* index, UINT32_MAX: none (a RST) */
+    uint32_t generation;
+    uint32_t record;           /* where the fill begins to look, or POOL_NONE */
+};
+
+struct worker {
+    uint32_t index;
+    const struct worker_config *config;
+    struct region *region;
+    struct worker_area *area;
+    struct counters *counters;
+    struct txn txn;
+    bool open;                 /* a transaction is under way */
+    struct pool *connections, *blocks, *records, *items;
+    struct session *sessions;
+    struct queue_env queues;
+    struct topics topics;
+    struct ring_end notice, command, fanout;
+    struct ring_entry *walk;   /* the fan-out verb under way */
+    struct route_tables *routes;
+    struct route_neighbours *neighbours;
+    unsigned route_half;
+    struct tls_helper *helper; /* NULL: handshakes are refused (replay) */
+    struct tls_key_cache *keys;
+    struct voice *voice;
+    struct conn_table table;
+    struct wheel *timers;
+    struct tcp_counters tcp_counters;
+    struct port_queue *port;
+    struct port_info port_info;
+    bool answers_link;         /* this worker answers ARP and neighbour solicitations */
+    struct spsc *to_worker;    /* [workers]: packets handed to them; NULL with one worker */
+    struct spsc **from_worker; /* [workers]: packets handed to us */
+    struct capture_ring *capture;
+    uint32_t capture_wanted;   /* as read at the start of the iteration */
+    uint64_t now_us;
+    uint64_t unix_s;
+    uint32_t handshakes;       /* connections in TCP or TLS handshake */
+    uint64_t reset_second;     /* RSTs to nobody's segments are limited per second */
+    uint32_t resets;
+    /* connections that wait for something other than a packet: output after a verb, or held-back input */
+    uint32_t *ready;
+    uint8_t *ready_mark;
+    uint32_t ready_count;
+    struct worker_plan plans[WORKER_PLANS];
+    unsigned plan_count;
+    struct packet out[2 * WORKER_BURST]; /* answers made in place, sent after the commit */
+    unsigned out_count;
+    /* voice packets whose fan-out is not over */
+    struct packet held[WORKER_HELD];
+    struct packet *held_free[WORKER_HELD];
+    unsigned held_free_count;
+    /* scratch of one record and one message */
+    uint8_t record[TLS_RECORD_MAX + 64];
+    uint8_t plain[TLS_RECORD_MAX + 64];
+    uint8_t joined[TLS_RECORD_MAX + 256];
+    uint8_t message[WORKER_BODY_MAX + (64u << 10)];
+};
+
+/* ---- worker.c ---- */
+
+/* Attaches to its part of the region and recovers what a former life left. NULL, with a line in `why`, when there is no memory. */
+struct worker *worker_new(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
+                          struct tls_helper *helper, char *why);
+void worker_free(struct worker *w);
+
+/* One iteration at time `now_us`. Returns whether there was anything to do. */
+bool worker_step(struct worker *w, uint64_t now_us);
+
+/* When worker_step wants to be called although nothing arrived; UINT64_MAX: no timer is set. */
+uint64_t worker_deadline(const struct worker *w);
+
+/* Opens the transaction, if it is not; ends it and begins another when the undo log runs short. */
+void worker_open(struct worker *w);
+void worker_commit(struct worker *w);
+
+/* Asks for conn_service() later in this or the next iteration. */
+void worker_ready(struct worker *w, uint32_t connection);
+
+/* Room in the notice ring for anything that one connection may cause. */
+bool worker_may_notify(const struct worker *w);
+
+/* Writes a notice; the caller has made sure of room, or handles false. */
+bool worker_notify(struct worker *w, enum notice what, const void *body, uint32_t length);
+
+/* ---- demux.c ---- */
+
+void worker_packet(struct worker *w, struct packet *p);
+
+/* The core that owns a TCP connection. */
+uint32_t worker_of_tuple(const struct worker *w, const struct tcp_tuple *tuple);
+
+/* ---- stack.c ---- */
+
+static inline struct connection *conn_at(const struct worker *w, uint32_t index)
+{
+    return pool_at(w->connections, index);
+}
+
+static inline uint32_t conn_index(const struct worker *w, const struct connection *c)
+{
+    return (uint32_t)(((const uint8_t *)c - (const uint8_t *)pool_at(w->connections, 0)) / CONNECTION_STRIDE);
+}
+
+static inline uint64_t conn_handle(const struct worker *w, const struct connection *c)
+{
+    return connection_handle(w->index * w->region->header->geometry.connections + conn_index(w, c), c->generation);
+}
+
+/* Saves a connection before it is changed. */
+void conn_touch(struct worker *w, struct connection *c);
+
+/* A TCP segment to one of our addresses, its checksum good. */
+void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s);
+
+/* Reads what can be read, plans what can be sent, sets the timer. */
+void conn_service(struct worker *w, struct connection *c);
+
+/* Plans what can be sent and sets the timer. */
+void conn_output(struct worker *w, struct connection *c);
+
+/* Its timer has come. */
+void conn_timer(struct worker *w, struct connection *c);
+
+/* Orderly end: what is described and queued is still sent, then close_notify and FIN. The control plane is told. */
+void conn_finish(struct worker *w, struct connection *c, enum drop_reason why);
+
+/* Refuses what the TLS layer refused: sends its alert and ends. */
+void conn_refuse(struct worker *w, struct connection *c, const struct tls_refusal *why);
+
+/* At once: RST. */
+void conn_abort(struct worker *w, struct connection *c, enum drop_reason why);
+
+/* What the helper thread made of a handshake record. */
+void conn_handshake(struct worker *w, const struct tls_helper_result *r);
+
+/* Its session leaves it (it is closing, or the session has another connection now). */
+void conn_detach_session(struct worker *w, struct connection *c);
+
+/* After a restart: what must be known of connections that stand in the region. */
+void conn_recover(struct worker *w);
+
+/* ---- app.c ---- */
+
+/* Application bytes of a connection, in order. */
+void app_input(struct worker *w, struct connection *c, uint8_t *data, size_t len);
+
+/* Goes on with requests that waited for an answer before them. */
+void app_continue(struct worker *w, struct connection *c);
+
+/* The layer above TCP wants to be called at c->deadline_us. */
+void app_timer(struct worker *w, struct connection *c);
+
+/* Ends a WebSocket with a close frame. */
+void app_close(struct worker *w, struct connection *c, uint16_t code, const uint8_t *reason, size_t length, bool after_events);
+
+/* Tells the control plane, once, that the connection is gone. False: its ring is full, to be tried again. */
+bool app_closed(struct worker *w, struct connection *c);
+
+/* ---- send.c ---- */
+
+struct send_stream {
+    struct worker *worker;
+    struct connection *connection;
+    uint32_t record; /* where to look first */
+};
+
+/* Adds an item behind the others; NULL: none free, or too many on this connection (counted). */
+struct tx_item *send_item(struct worker *w, struct connection *c, enum source_kind kind, uint8_t flags);
+
+/* Something generated. False: as above. */
+bool send_generated(struct worker *w, struct connection *c, enum generated_kind what, uint64_t argument, uint8_t flags);
+
+/* Private bytes, all of them. False: no item or no block was free; nothing is queued. */
+bool send_bytes(struct worker *w, struct connection *c, enum source_kind kind, uint8_t opcode, const void *data, uint32_t len,
+                uint8_t flags);
+
+size_t send_extend(void *stream, size_t room);
+size_t send_fill(void *stream, uint64_t pos, uint8_t *dst, size_t len);
+
+/* Gives back the records that TCP has acknowledged. */
+void send_acked(struct worker *w, struct connection *c);
+
+/* Gives back everything. */
+void send_release(struct worker *w, struct connection *c);
+
+/* The end of the record list within which a plan's first byte lies, as a hint for send_fill. */
+uint32_t send_hint(const struct connection *c, uint64_t pos);
+
+/* ---- verbs.c ---- */
+
+/* Takes verbs; returns how many, or how many deliveries a walk made. */
+unsigned verbs_command(struct worker *w);
+unsigned verbs_fanout(struct worker *w);
+
+/* ---- transmit.c ---- */
+
+/* Builds and sends the plans and the answers made in place. */
+void transmit(struct worker *w);
+
+/* Seals and sends voice. Returns datagrams sent. */
+unsigned transmit_voice(struct worker *w);
+
+/* Sends the ARP requests and solicitations that are due. */
+void transmit_solicitations(struct worker *w);
+
+#endif
