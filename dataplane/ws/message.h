@@ -29,14 +29,6 @@
 
 enum ws_state { WS_OPEN, WS_CLOSING, WS_DEAF };
 
-#define WS_CLOSE_NORMAL    1000u
-#define WS_CLOSE_AWAY      1001u
-#define WS_CLOSE_PROTOCOL  1002u
-#define WS_CLOSE_TYPE      1003u /* for the owner: a kind of data that it does not take */
-#define WS_CLOSE_NO_STATUS 1005u /* never on the wire: a close frame without a code */
-#define WS_CLOSE_CONTENT   1007u
-#define WS_CLOSE_TOO_LARGE 1009u
-
 enum ws_event_type {
     WS_EVENT_NONE, /* no more until more bytes come */
     WS_EVENT_DATA,
@@ -69,9 +61,5 @@ size_t ws_input(struct ws_conn *c, uint8_t *p, size_t len, uint64_t limit, struc
 
 /* We have sent a close frame of our own accord. */
 void ws_close_sent(struct ws_conn *c);
-
-/* May this code be in a close frame? RFC 6455 7.4 and the IANA registry: 1000 to 1014 without 1004 to 1006,
- * 3000 to 4999. */
-bool ws_close_code_valid(uint16_t code);
 
 #endif
