@@ -37,7 +37,6 @@ static enum drop_reason begin_frame(struct ws_conn *c, const struct ws_frame *f,
         return DROP_WS_TOO_LARGE;
     if (!continues) {
         c->opcode = f->opcode;
-        c->utf8 = UTF8_WHOLE;
         c->begun = 0;
     }
     c->message_length = before + f->length;

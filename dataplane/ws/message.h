@@ -40,10 +40,10 @@ enum ws_event_type {
 
 struct ws_event {
     enum ws_event_type type;
-    enum drop_reason
-        reason; /* ERROR: why. NONE: DROP_WS_AFTER_CLOSE when bytes were thrown away, else DROP_NONE */
-    const uint8_t
-        *data; /* in the bytes given; DATA: the piece. PING, PONG: the payload. CLOSE: the reason, UTF-8 */
+    /* ERROR: why. NONE: DROP_WS_AFTER_CLOSE when bytes were thrown away, else DROP_NONE */
+    enum drop_reason reason;
+    /* in the bytes given. DATA: the piece. PING, PONG: the payload. CLOSE: the reason, UTF-8 */
+    const uint8_t *data;
     size_t length;       /* bytes of it; 0 is possible, also for a final DATA */
     uint16_t close_code; /* CLOSE: the peer's, or 1005. ERROR: ours: 1002, 1007 or 1009 */
     uint8_t opcode;      /* DATA: WS_OP_TEXT or WS_OP_BINARY, of the message */
