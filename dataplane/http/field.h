@@ -1,6 +1,7 @@
 /*
  * Characters and slices of HTTP/1.1 fields: what is a token, a visible value, a hexadecimal digit; comparing
- * without regard to case; walking a comma list. Pure, nothing is copied. RFC 9110 5.5, 5.6; RFC 9112 5.
+ * without regard to case; walking a comma list. Pure, nothing is copied.
+ * RFC 9110 5.5, 5.6; RFC 9112 5.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_HTTP_FIELD_H

@@ -2,7 +2,8 @@
  * Two passes. The first finds the empty line and looks at line ends and bounds alone, so that a head which
  * drips in is not parsed over and over; the second runs once, over a complete head, and checks everything.
  * Refusals depend only on a prefix of the bytes: however the head is cut, the answer is the same. RFC
- * 9112 2.2, 3, 5, 6; RFC 9110 5.5, 7.2, 7.8, 10.1.1. SPDX-License-Identifier: Apache-2.0
+ * 9112 2.2, 3, 5, 6; RFC 9110 5.5, 7.2, 7.8, 10.1.1.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/http/request.h"
 #include "dataplane/http/target.h"

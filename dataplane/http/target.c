@@ -1,6 +1,8 @@
 /*
  * Request targets: origin-form, absolute-form, asterisk-form; authority-form belongs to CONNECT, which is
- * refused before. RFC 9112 3.2; RFC 3986 2.1, 3.2, 3.3, 3.4. SPDX-License-Identifier: Apache-2.0
+ * refused before.
+ * RFC 9112 3.2; RFC 3986 2.1, 3.2, 3.3, 3.4.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/http/target.h"
 

@@ -1,6 +1,7 @@
 /*
  * Request targets and hosts: the part of the request parser that knows URIs (RFC 3986 3.2, 3.3, 3.4; RFC
- * 9112 3.2). SPDX-License-Identifier: Apache-2.0
+ * 9112 3.2).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_HTTP_TARGET_H
 #define VOXPOP_HTTP_TARGET_H

@@ -2,7 +2,9 @@
  * WebSocket frames: the head parsed and built, the payload masked. Knows one frame at a time; order and
  * content are message.h's. Refused: reserved bits and opcodes, a mask where none may be or none where one
  * must, lengths not in their shortest form or from 2^63 up, control frames that are fragmented or over 125
- * bytes. Each is refused at the first byte that shows it. RFC 6455 5. SPDX-License-Identifier: Apache-2.0
+ * bytes. Each is refused at the first byte that shows it.
+ * RFC 6455 5.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_WS_FRAME_H
 #define VOXPOP_WS_FRAME_H

@@ -1,6 +1,8 @@
 /*
  * A cursor over JSON that knows objects with a few short keys and plain integers, and gives up on everything
- * else. RFC 8259 2, 4, 6. SPDX-License-Identifier: Apache-2.0
+ * else.
+ * RFC 8259 2, 4, 6.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/ws/heartbeat.h"
 

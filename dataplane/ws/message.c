@@ -1,6 +1,8 @@
 /*
  * The order of frames. Locals first, the state last: an event that needs more bytes leaves the connection as
- * it was. RFC 6455 5.4, 5.5, 5.6, 7.1, 8.1. SPDX-License-Identifier: Apache-2.0
+ * it was.
+ * RFC 6455 5.4, 5.5, 5.6, 7.1, 8.1.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/ws/message.h"
 #include "dataplane/ws/utf8.h"

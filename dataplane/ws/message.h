@@ -18,7 +18,8 @@
  *   DEAF     every byte is consumed and counted as DROP_WS_AFTER_CLOSE; no way out
  *
  * On CLOSE in OPEN the owner echoes at once (ws_close_frame with the event's code) and closes the stream; on
- * ERROR it sends a close frame with the event's code and closes the stream. RFC 6455 5.4, 5.5, 7, 8.1.
+ * ERROR it sends a close frame with the event's code and closes the stream.
+ * RFC 6455 5.4, 5.5, 7, 8.1.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_WS_MESSAGE_H

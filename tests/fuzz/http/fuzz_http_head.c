@@ -1,6 +1,7 @@
 /*
  * A request head: slices stay inside it, a refusal has a status, and a prefix never says something else than
- * the whole. SPDX-License-Identifier: Apache-2.0
+ * the whole.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/http/request.h"
 #include "tests/fuzz/http/expect.h"

@@ -1,6 +1,7 @@
 /*
  * Runs a fuzz target over files, or over every file of a folder: the corpus as an ordinary test. Fails when
- * there is nothing to run. SPDX-License-Identifier: Apache-2.0
+ * there is nothing to run.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <dirent.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 /*
  * The heartbeat recognisers against a JSON parser: whatever they recognise is a heartbeat, with the same
- * numbers. SPDX-License-Identifier: Apache-2.0
+ * numbers.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/fuzz/http/expect.h"
 #include "tests/unit/ws/heartbeat_oracle.h"

@@ -1,6 +1,7 @@
 /*
  * Bytes right before a page that cannot be read or written: a parser that looks one byte past its input dies
- * here. SPDX-License-Identifier: Apache-2.0
+ * here.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TESTS_GUARD_H
 #define VOXPOP_TESTS_GUARD_H

@@ -1,6 +1,7 @@
 /*
  * The request head parser: what it takes, what it refuses and by which name, and that neither depends on
- * where the head is cut nor on a byte behind it. SPDX-License-Identifier: Apache-2.0
+ * where the head is cut nor on a byte behind it.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/http/request.h"
 #include "tests/unit/http/guard.h"

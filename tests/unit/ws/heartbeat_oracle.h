@@ -1,6 +1,7 @@
 /*
  * What a heartbeat is, said by a real JSON parser: slow and plain. Used by the differential test and the fuzz
- * target. SPDX-License-Identifier: Apache-2.0
+ * target.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TESTS_HEARTBEAT_ORACLE_H
 #define VOXPOP_TESTS_HEARTBEAT_ORACLE_H

@@ -1,6 +1,7 @@
 /*
  * Messages out of streams: each script is a stream of frames and the transcript of events it must give,
- * whole, cut in two at every byte, and byte by byte. SPDX-License-Identifier: Apache-2.0
+ * whole, cut in two at every byte, and byte by byte.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/ws/message.h"
 #include "tests/unit/http/guard.h"
