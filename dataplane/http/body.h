@@ -4,7 +4,8 @@
  *
  * Refused: a size that is empty, not hexadecimal or above the limit, whitespace around it, line ends other
  * than CRLF, control characters, malformed trailer fields, more than HTTP_CHUNK_EXTRA_MAX bytes of extensions
- * and trailers in one body. Extensions and trailers are checked and discarded. RFC 9112 7.1.
+ * and trailers in one body. Extensions and trailers are checked and discarded.
+ * RFC 9112 7.1.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_HTTP_BODY_H

@@ -1,6 +1,7 @@
 /*
  * Characters and slices of HTTP/1.1 fields: what is a token, a visible value, a hexadecimal digit; comparing
- * without regard to case; walking a comma list. Pure, nothing is copied. RFC 9110 5.5, 5.6; RFC 9112 5.
+ * without regard to case; walking a comma list. Pure, nothing is copied.
+ * RFC 9110 5.5, 5.6; RFC 9112 5.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_HTTP_FIELD_H
@@ -46,6 +47,12 @@ static inline int http_hex(uint8_t c)
 
 /* Are these `len` bytes `lower` (NUL-terminated, lower case), ASCII case aside? */
 bool http_equals(const uint8_t *p, size_t len, const char *lower);
+
+/* Are a[0, len) and b[0, len) the same, ASCII case aside? */
+bool http_same(const uint8_t *a, const uint8_t *b, size_t len);
+
+/* Takes spaces and tabs off both ends of p[*begin, *end). */
+void http_strip(const uint8_t *p, size_t *begin, size_t *end);
 
 /*
  * The next element of a comma list: moves *at on, strips whitespace, skips empty elements (RFC 9110 5.6.1.2).

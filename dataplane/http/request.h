@@ -6,8 +6,9 @@
  * Refused: line ends other than CRLF, control characters, obs-fold, space before a colon, Content-Length that
  * is repeated, signed, not decimal or beside Transfer-Encoding, any coding but exactly `chunked`, a Host that
  * is missing (in 1.1), repeated or malformed, characters that no target may have, repetition of a field that
- * has one value, CONNECT and TRACE. Ignored: `Upgrade` to anything but websocket (h2c), every field not named
- * below.
+ * has one value, CONNECT and TRACE.
+ *
+ * Ignored: `Upgrade` to anything but websocket (h2c), every field not named below, one empty line in front.
  *
  * Targets. origin-form: "/path?query". absolute-form, "http[s]://authority/path?query" (RFC 9112 3.2.2): the
  * authority is the host; a Host field must be the same text, ASCII case aside; userinfo is refused.

@@ -1,8 +1,9 @@
 /*
  * Response heads and small error responses, written into the caller's buffer. The caller gives the time;
  * nothing is allocated. Every response has a Date (IMF-fixdate), a Connection and, where one is allowed, a
- * Content-Length: we never send chunks. RFC 9112 4; RFC 9110 5.6.7, 6.6.1, 8.6, 15. SPDX-License-Identifier:
- * Apache-2.0
+ * Content-Length: we never send chunks.
+ * RFC 9112 4; RFC 9110 5.6.7, 6.6.1, 8.6, 15.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_HTTP_RESPONSE_H
 #define VOXPOP_HTTP_RESPONSE_H

@@ -7,11 +7,14 @@
  * Not recognised: escapes in keys, repeated keys, keys other than those named, numbers that are not plain
  * integers, op 40, anything behind the object.
  *
- *   gateway   {"op":1,"d":N|null}  in any order, with "s":null and "t":null allowed; 0 <= N <= 2^53
- *   voice 8+  {"op":3,"d":{"t":T,"seq_ack":A}}  in any order, seq_ack optional; 0 <= T <= 2^53, -1 <= A <=
- * 65535 voice 4-7 {"op":3,"d":T}
+ *   gateway    {"op":1,"d":N|null}   any order, with "s":null and "t":null allowed; 0 <= N <= 2^53
  *
- * RFC 8259; reference/gateway.md 3, reference/voice.md 3.2.
+ *   voice 8+   {"op":3,"d":{"t":T,"seq_ack":A}}   any order, seq_ack optional; 0 <= T <= 2^53,
+ *              -1 <= A <= 65535
+ *
+ *   voice 4-7  {"op":3,"d":T}
+ *
+ * RFC 8259.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_WS_HEARTBEAT_H

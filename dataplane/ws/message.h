@@ -18,7 +18,8 @@
  *   DEAF     every byte is consumed and counted as DROP_WS_AFTER_CLOSE; no way out
  *
  * On CLOSE in OPEN the owner echoes at once (ws_close_frame with the event's code) and closes the stream; on
- * ERROR it sends a close frame with the event's code and closes the stream. RFC 6455 5.4, 5.5, 7, 8.1.
+ * ERROR it sends a close frame with the event's code and closes the stream.
+ * RFC 6455 5.4, 5.5, 7, 8.1.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_WS_MESSAGE_H
@@ -28,14 +29,6 @@
 #include "ws_conn.h"
 
 enum ws_state { WS_OPEN, WS_CLOSING, WS_DEAF };
-
-#define WS_CLOSE_NORMAL    1000u
-#define WS_CLOSE_AWAY      1001u
-#define WS_CLOSE_PROTOCOL  1002u
-#define WS_CLOSE_TYPE      1003u /* for the owner: a kind of data that it does not take */
-#define WS_CLOSE_NO_STATUS 1005u /* never on the wire: a close frame without a code */
-#define WS_CLOSE_CONTENT   1007u
-#define WS_CLOSE_TOO_LARGE 1009u
 
 enum ws_event_type {
     WS_EVENT_NONE, /* no more until more bytes come */
@@ -48,10 +41,10 @@ enum ws_event_type {
 
 struct ws_event {
     enum ws_event_type type;
-    enum drop_reason
-        reason; /* ERROR: why. NONE: DROP_WS_AFTER_CLOSE when bytes were thrown away, else DROP_NONE */
-    const uint8_t
-        *data; /* in the bytes given; DATA: the piece. PING, PONG: the payload. CLOSE: the reason, UTF-8 */
+    /* ERROR: why. NONE: DROP_WS_AFTER_CLOSE when bytes were thrown away, else DROP_NONE */
+    enum drop_reason reason;
+    /* in the bytes given. DATA: the piece. PING, PONG: the payload. CLOSE: the reason, UTF-8 */
+    const uint8_t *data;
     size_t length;       /* bytes of it; 0 is possible, also for a final DATA */
     uint16_t close_code; /* CLOSE: the peer's, or 1005. ERROR: ours: 1002, 1007 or 1009 */
     uint8_t opcode;      /* DATA: WS_OP_TEXT or WS_OP_BINARY, of the message */
@@ -69,9 +62,5 @@ size_t ws_input(struct ws_conn *c, uint8_t *p, size_t len, uint64_t limit, struc
 
 /* We have sent a close frame of our own accord. */
 void ws_close_sent(struct ws_conn *c);
-
-/* May this code be in a close frame? RFC 6455 7.4 and the IANA registry: 1000 to 1014 without 1004 to 1006,
- * 3000 to 4999. */
-bool ws_close_code_valid(uint16_t code);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * From an HTTP request to a WebSocket: is it a valid opening handshake, and what answers it; and what the
  * query of a gateway's or voice gateway's URL asks for. Extensions and subprotocols are declined by silence:
- * clients fail a connection whose answer names a protocol they did not ask for. RFC 6455 4.2.
+ * clients fail a connection whose answer names a protocol they did not ask for.
+ * RFC 6455 4.2.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_WS_UPGRADE_H
