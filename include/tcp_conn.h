@@ -54,6 +54,7 @@ enum tcp_conn_flag {
     TCP_F_SYN_LOST = 1 << 11,  /* our SYN was sent more than once */
     TCP_F_PEER_FIN = 1 << 12,  /* the peer's FIN was received in order */
     TCP_F_SCALE = 1 << 13,     /* window scaling offered, then negotiated (RFC 7323) */
+    TCP_F_PARTIAL = 1 << 14,   /* this fast recovery has seen a partial ACK */
 };
 
 /* Out-of-order bytes held: sequence numbers [start, end). */

@@ -47,8 +47,12 @@ static void grow(struct tcp_conn *c, uint32_t acked)
     c->cwnd = (uint32_t)min_u64(c->cwnd + counted, CWND_MAX);
 }
 
-/* snd_una has advanced by `acked` bytes; `flight_before` were in flight. */
-void cc_acked(struct tcp_conn *c, uint32_t acked, uint32_t flight_before)
+/*
+ * snd_una has advanced by `acked` bytes; `flight_before` were in flight. True when the retransmission timer
+ * starts anew: on all but the later partial ACKs of one recovery (RFC 6582's impatient variant: many losses
+ * end in going back, not in one round trip each).
+ */
+bool cc_acked(struct tcp_conn *c, uint32_t acked, uint32_t flight_before)
 {
     uint32_t mss = c->mss;
     c->dup_acks = 0;
@@ -58,20 +62,22 @@ void cc_acked(struct tcp_conn *c, uint32_t acked, uint32_t flight_before)
         /* Without a loss for 1 GiB `recover` would seem to lie ahead. */
         if (c->snd_una - c->recover > 1u << 30 && seq_gt(c->snd_una, c->recover))
             c->recover = c->snd_una - 1;
-        return;
+        return true;
     }
     if (seq_ge(c->snd_una, c->recover)) {
         c->flags &= (uint16_t) ~(TCP_F_RECOVERY | TCP_F_RETRANSMIT);
         c->cwnd = (uint32_t)min_u64(c->ssthresh, max_u64(flight(c), mss) + mss);
-        return;
+        return true;
     }
     /* A partial ACK: the next hole is sent again, the window deflated (RFC 6582 3.2 step 3). */
-    c->flags |= TCP_F_RETRANSMIT;
+    bool first = !(c->flags & TCP_F_PARTIAL);
+    c->flags |= TCP_F_RETRANSMIT | TCP_F_PARTIAL;
     c->cwnd -= acked < c->cwnd ? acked : c->cwnd;
     if (acked >= mss)
         c->cwnd += mss;
     if (c->cwnd < mss)
         c->cwnd = mss;
+    return first;
 }
 
 bool cc_duplicate_ack(struct tcp_conn *c)
@@ -87,7 +93,7 @@ bool cc_duplicate_ack(struct tcp_conn *c)
     reduce_ssthresh(c);
     c->recover = c->snd_nxt;
     c->cwnd = c->ssthresh + DUP_ACK_THRESHOLD * c->mss;
-    c->flags |= TCP_F_RECOVERY | TCP_F_RETRANSMIT;
+    c->flags = (uint16_t)((c->flags & ~TCP_F_PARTIAL) | TCP_F_RECOVERY | TCP_F_RETRANSMIT);
     return true;
 }
 

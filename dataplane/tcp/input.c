@@ -224,8 +224,8 @@ static void advance(struct arrival *a)
     c->snd_resend = seq_max(c->snd_resend, c->snd_una);
     c->snd_una_pos += acked - fin_acked;
     c->retransmits = 0;
-    c->timer_at = flight(c) ? a->now_us + tcp_rto_us(c, a->env->config) : 0;
-    cc_acked(c, acked, in_flight);
+    if (cc_acked(c, acked, in_flight) || !flight(c))
+        c->timer_at = flight(c) ? a->now_us + tcp_rto_us(c, a->env->config) : 0;
     if (acked - fin_acked)
         a->out->events |= TCP_EV_ACKED;
     if (!fin_acked)

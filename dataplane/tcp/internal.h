@@ -98,8 +98,8 @@ enum drop_reason tcp_insert(struct tcp_conn *c, const struct tcp_env *env, uint3
 
 /* cc_newreno.c */
 void cc_established(struct tcp_conn *c);
-void cc_acked(struct tcp_conn *c, uint32_t acked, uint32_t flight_before);
-bool cc_duplicate_ack(struct tcp_conn *c); /* true: fast retransmit begins */
+bool cc_acked(struct tcp_conn *c, uint32_t acked, uint32_t flight_before); /* true: the timer restarts */
+bool cc_duplicate_ack(struct tcp_conn *c);                                 /* true: fast retransmit begins */
 void cc_timeout(struct tcp_conn *c);
 void cc_idle(struct tcp_conn *c);
 uint32_t cc_window(const struct tcp_conn *c);

@@ -184,8 +184,8 @@ static int plan_stream(struct tcp_conn *c, const struct tcp_env *env, uint64_t n
         (uint32_t)(now_us / TCP_US_PER_MS) - c->sent_ms > tcp_rto_us(c, env->config) / TCP_US_PER_MS)
         cc_idle(c);
     uint32_t allowed = usable(c), most = allowed < c->mss ? allowed : c->mss;
-    bool worth = most == c->mss || (most && allowed >= waiting) || (most && most >= c->snd_wnd_max / 2);
-    if (worth) {
+    bool again = seq_lt(c->snd_resend, c->snd_nxt);
+    if (most && (again || most == c->mss || allowed >= waiting || most >= c->snd_wnd_max / 2)) {
         bool fin_fits = described_end(c) - c->snd_resend < allowed;
         plan_text(c, env, now_us, c->snd_resend, most, fin_fits, p);
         return 1;

@@ -99,6 +99,7 @@ struct tcp_config tcp_config_default(void)
         .fin_wait_2_us = 60ull * TCP_US_PER_S,
         .keepalive_idle_us = 0,
         .keepalive_interval_us = 75ull * TCP_US_PER_S,
+        .timestamps = true,
         .keepalive_probes_max = 9,
         .retransmit_max = 10,
         .syn_retransmit_max = 5,
@@ -127,7 +128,7 @@ void tcp_take_options(struct tcp_conn *c, const struct tcp_env *env, const struc
         c->flags &= (uint16_t)~TCP_F_SCALE;
         c->rcv_scale = 0;
     }
-    if (syn->has_timestamps) {
+    if (syn->has_timestamps && env->config->timestamps) {
         c->flags |= TCP_F_TIMESTAMPS;
         c->ts_recent = syn->ts_val;
         c->ts_recent_s = (uint32_t)(now_us / TCP_US_PER_S);
@@ -176,7 +177,7 @@ void tcp_connect(struct tcp_conn *c, const struct tcp_env *env, const struct tcp
                  uint64_t now_us)
 {
     open_fresh(c, env, tuple, iss);
-    c->flags = TCP_F_ACTIVE | TCP_F_TIMESTAMPS | TCP_F_SCALE;
+    c->flags = TCP_F_ACTIVE | TCP_F_SCALE | (env->config->timestamps ? TCP_F_TIMESTAMPS : 0);
     tcp_move(c, TCP_EDGE_ACTIVE_OPEN);
 }
 
