@@ -40,20 +40,21 @@ enum tcp_state {
 };
 
 enum tcp_conn_flag {
-    TCP_F_TIMESTAMPS = 1 << 0,      /* negotiated (RFC 7323) */
-    TCP_F_ACTIVE = 1 << 1,          /* opened by us */
-    TCP_F_ACK_NOW = 1 << 2,         /* an ACK is owed at once */
-    TCP_F_CLOSE = 1 << 3,           /* our side is closed: a FIN follows the last described byte */
-    TCP_F_FIN_SENT = 1 << 4,        /* the sequence number before snd_nxt is our FIN */
-    TCP_F_RESET = 1 << 5,           /* a RST is owed */
-    TCP_F_RETRANSMIT = 1 << 6,      /* the segment at snd_una is to be sent again */
-    TCP_F_PROBE = 1 << 7,           /* a window probe is owed (RFC 9293 3.8.6.1) */
-    TCP_F_KEEPALIVE = 1 << 8,       /* a keep-alive probe is owed (RFC 9293 3.8.4) */
-    TCP_F_RECOVERY = 1 << 9,        /* in fast recovery (RFC 6582) */
-    TCP_F_RTT_TIMED = 1 << 10,      /* a segment is being timed (RFC 6298) */
-    TCP_F_SYN_LOST = 1 << 11,       /* our SYN was sent more than once */
-    TCP_F_SACK_PERMITTED = 1 << 12, /* the peer offered it; not used */
-    TCP_F_PEER_FIN = 1 << 13,       /* the peer's FIN was received in order */
+    TCP_F_TIMESTAMPS = 1 << 0, /* negotiated (RFC 7323) */
+    TCP_F_ACTIVE = 1 << 1,     /* opened by us */
+    TCP_F_ACK_NOW = 1 << 2,    /* an ACK is owed at once */
+    TCP_F_CLOSE = 1 << 3,      /* our side is closed: a FIN follows the last described byte */
+    TCP_F_FIN_SENT = 1 << 4,   /* the sequence number before snd_nxt is our FIN */
+    TCP_F_RESET = 1 << 5,      /* a RST is owed */
+    TCP_F_RETRANSMIT = 1 << 6, /* the segment at snd_una is to be sent again */
+    TCP_F_PROBE = 1 << 7,      /* a window probe is owed (RFC 9293 3.8.6.1) */
+    TCP_F_KEEPALIVE = 1 << 8,  /* a keep-alive probe is owed (RFC 9293 3.8.4) */
+    TCP_F_RECOVERY = 1 << 9,   /* in fast recovery (RFC 6582) */
+    TCP_F_RTT_TIMED = 1 << 10, /* a segment is being timed (RFC 6298) */
+    TCP_F_SYN_LOST = 1 << 11,  /* our SYN was sent more than once */
+    TCP_F_PEER_FIN = 1 << 12,  /* the peer's FIN was received in order */
+    TCP_F_SCALE = 1 << 13,     /* window scaling offered, then negotiated (RFC 7323) */
+    TCP_F_PARTIAL = 1 << 14,   /* this fast recovery has seen a partial ACK */
 };
 
 /* Out-of-order bytes held: sequence numbers [start, end). */
@@ -70,11 +71,10 @@ struct tcp_conn {
     uint16_t flags;       /* enum tcp_conn_flag */
     uint64_t snd_una_pos; /* stream position of the oldest unacknowledged byte */
     uint64_t snd_end;     /* stream position behind the last described byte */
-    uint64_t
-        timer_at;    /* us: retransmission, window probe, FIN-WAIT-2 or TIME-WAIT, as state and flight tell */
-    uint64_t ack_at; /* us: delayed ACK */
-    uint64_t keep_at; /* us: keep-alive */
-    struct chain rcv; /* bytes received: `length` in order; out-of-order ones behind, as `ranges` tells */
+    uint64_t timer_at;    /* us: retransmission, probe, FIN-WAIT-2 or TIME-WAIT, as the state tells */
+    uint64_t ack_at;      /* us: delayed ACK */
+    uint64_t keep_at;     /* us: keep-alive */
+    struct chain rcv;     /* bytes received: `length` in order; out-of-order ones behind, as `ranges` tells */
     struct tcp_range ranges[TCP_RANGES_MAX]; /* ascending, apart, beyond rcv_nxt */
     uint32_t iss;
     uint32_t irs;

@@ -49,6 +49,7 @@ struct tcp_config {
     uint64_t fin_wait_2_us;     /* how long a peer may leave its side open after we closed ours */
     uint64_t keepalive_idle_us; /* 0: off */
     uint64_t keepalive_interval_us;
+    bool timestamps; /* offered, and taken when offered (RFC 7323) */
     uint8_t keepalive_probes_max;
     uint8_t retransmit_max; /* in a row without an answer; then the connection is given up */
     uint8_t syn_retransmit_max;
