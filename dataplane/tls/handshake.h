@@ -48,7 +48,7 @@ struct tls_step_result {
     enum tls_step step;
     const uint8_t *send; /* bytes for the peer, whole records; possibly none */
     uint32_t send_len;
-    struct tls_refusal why;             /* FAILED */
+    struct tls_refusal why;             /* FAILED; its alert is already in `send` */
     struct tls_secrets secrets;         /* DONE; wipe after use */
     bool resumed;                       /* DONE: by a ticket */
     bool alpn_http11;                   /* DONE: ALPN was offered and http/1.1 chosen */
@@ -94,6 +94,7 @@ struct tls_helper_config {
     struct tls_server *server; /* outlives the helper */
     unsigned workers;
     uint32_t handshakes_max; /* under way at once, per worker */
+    int cpu;                 /* the core to run on, or -1: wherever the caller may */
     uint32_t ring_bytes;     /* each ring, both ways; a power of two, at least 256 KiB */
 };
 
@@ -109,8 +110,10 @@ void tls_helper_stop(struct tls_helper *h); /* ends the thread and every handsha
 bool tls_helper_submit(struct tls_helper *h, unsigned worker, uint64_t handle, bool first,
                        const uint8_t *record, uint32_t len);
 
-/* Forgets the handshake; no result follows that tls_helper_poll would show. Never refused: room is kept for
- * it. */
+/*
+ * Forgets a handshake under way; once only. Never refused: room is kept for it. A result that is already on
+ * its way may still be polled: the caller knows its handle to be stale.
+ */
 void tls_helper_cancel(struct tls_helper *h, unsigned worker, uint64_t handle);
 
 struct tls_helper_result {

@@ -36,6 +36,8 @@ struct tls_keys {
     struct aead_key aead;
     uint8_t iv[TLS_IV_SIZE];
     uint16_t epoch;
+    uint16_t suite;
+    uint8_t raw[AEAD_KEY_SIZE_MAX]; /* the key unexpanded, for capture and for the record oracle */
 };
 
 /* The secret's length is that of the suite's hash. */

@@ -58,8 +58,7 @@ struct tls_record {
 
 /*
  * The record at the start of [p, p+len): returns its size in bytes with *r filled in; 0 when more bytes are
- * needed (nothing is refused later that could be refused now); -1 when it must be refused, with *why filled
- * in.
+ * needed; -1 when it must be refused, with *why filled in.
  */
 int tls_record_parse(const uint8_t *p, size_t len, enum tls_phase phase, struct tls_record *r,
                      struct tls_refusal *why);
@@ -110,10 +109,13 @@ static inline size_t tls_sealed_size(size_t len)
 size_t tls_seal(const struct tls_keys *keys, uint64_t number, enum tls_content type,
                 const struct tls_span *spans, size_t n, uint8_t *dst);
 
-/* The same in two steps, to seal many records together: lays the record out at dst and fills in a job for
- * aead_seal_batch. */
+/*
+ * The same in two steps, to seal many records together: lays the record out at dst and fills in a job for
+ * tls_seal_batch. keys and dst must stay until then.
+ */
 size_t tls_seal_prepare(const struct tls_keys *keys, uint64_t number, enum tls_content type,
                         const struct tls_span *spans, size_t n, uint8_t *dst, struct aead_seal *job);
+void tls_seal_batch(const struct aead_seal *jobs, size_t n);
 
 /* What a handshake leaves behind. Wipe after tls_conn_start. */
 struct tls_secrets {
