@@ -55,10 +55,6 @@ unsigned port_tx(struct port_queue *q, struct packet *packets, unsigned n);
 /* Gives packets back, from any thread. */
 void port_free(struct packet *packets, unsigned n);
 
-/* Tells a queue that has nothing to do that time passes: completes what the driver holds back. Cheap; call
- * when idle. */
-void port_idle(struct port_queue *q);
-
 struct port_info {
     char name[64]; /* interface, PCI address or device */
     uint8_t mac[6];
