@@ -4,11 +4,14 @@
  */
 #include "dataplane/port/device.h"
 
+#include <unistd.h>
+
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#define PACKET_CACHE 256u /* mbufs per lcore that need no shared ring */
+#define WORKER_LEAVES_US 10000u /* in which a worker ends the burst it is in */
+#define PACKET_CACHE     256u   /* mbufs per lcore that need no shared ring */
 
 static const struct port_driver device_driver;
 
@@ -31,15 +34,21 @@ static unsigned device_rx(struct port_queue *q, struct packet *out, unsigned n)
 {
     struct device_queue *d = queue_of(q);
     struct rte_mbuf *m[PORT_BURST_MAX];
+    if (!atomic_load_explicit(&d->device->is_running, memory_order_relaxed))
+        return 0;
     unsigned got = rte_eth_rx_burst(d->device->id, q->index, m, (uint16_t)n), kept = 0;
+    uint64_t bytes = 0;
     for (unsigned i = 0; i < got; i++) {
         if (m[i]->nb_segs == 1) {
+            bytes += m[i]->data_len;
             to_packet(&out[kept++], m[i], q->port);
         } else {
             rte_pktmbuf_free(m[i]);
             port_count(&q->in_pieces, 1);
         }
     }
+    port_count(&q->ipackets, kept);
+    port_count(&q->ibytes, bytes);
     return kept;
 }
 
@@ -60,6 +69,8 @@ static unsigned device_tx(struct port_queue *q, struct packet *packets, unsigned
 {
     struct device_queue *d = queue_of(q);
     struct rte_mbuf *m[PORT_BURST_MAX];
+    if (!atomic_load_explicit(&d->device->is_running, memory_order_relaxed))
+        return 0;
     for (unsigned i = 0; i < n; i++) {
         assert(packets[i].driver == &device_driver);
         m[i] = packets[i].owner;
@@ -68,7 +79,13 @@ static unsigned device_tx(struct port_queue *q, struct packet *packets, unsigned
         m[i]->pkt_len = packets[i].len;
         m[i]->ol_flags = 0;
     }
-    return rte_eth_tx_burst(d->device->id, q->index, m, (uint16_t)n);
+    unsigned sent = rte_eth_tx_burst(d->device->id, q->index, m, (uint16_t)n);
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < sent; i++)
+        bytes += packets[i].len;
+    port_count(&q->opackets, sent);
+    port_count(&q->obytes, bytes);
+    return sent;
 }
 
 static void device_free(struct packet *packets, unsigned n)
@@ -100,20 +117,11 @@ static void device_stats(const struct port_queue *q, struct port_stats *out)
     const struct device *d = ((const struct device_queue *)q)->device;
     struct rte_eth_stats s = {0};
     rte_eth_stats_get(d->id, &s);
-    *out = (struct port_stats){.ipackets = s.ipackets,
-                               .opackets = s.opackets,
-                               .ibytes = s.ibytes,
-                               .obytes = s.obytes,
-                               .imissed = s.imissed,
-                               .ierrors = s.ierrors,
-                               .oerrors = s.oerrors,
-                               .no_memory = s.rx_nombuf};
-    for (unsigned i = 0; i < d->queues; i++) {
-        const struct port_queue *each = &d->queue[i].head;
-        out->tx_full += port_counted(&each->tx_full);
-        out->no_memory += port_counted(&each->no_memory);
-        out->ierrors += port_counted(&each->in_pieces);
-    }
+    /* What passed is counted here: memif forgets its own figures when the other side leaves. */
+    *out = (struct port_stats){
+        .imissed = s.imissed, .ierrors = s.ierrors, .oerrors = s.oerrors, .no_memory = s.rx_nombuf};
+    for (unsigned i = 0; i < d->queues; i++)
+        port_add_stats(out, &d->queue[i].head);
     if (d->is_xdp) {
         uint64_t counts[STEER_COUNTS];
         xdp_counts(&d->xdp, counts);
@@ -194,12 +202,12 @@ int device_start(struct device *d, unsigned packets, unsigned descriptors, char 
     if (make_pool(d, packets, error))
         return -1;
     int result = set_up_queues(d, descriptors);
+    d->is_configured = true;
     if (result == 0)
         result = rte_eth_dev_start(d->id);
-    if (result)
+    if (result && !d->is_client)
         return port_fail(error, "port %s does not start with %u queues: %s", d->name, d->queues,
                          rte_strerror(-result));
-    d->started = true;
     if (!d->is_xdp)
         rte_eth_allmulticast_enable(
             d->id); /* solicitations come to groups; drivers without it see everything */
@@ -209,16 +217,36 @@ int device_start(struct device *d, unsigned packets, unsigned descriptors, char 
         d->queue[i].head.port = d->index;
         d->queue[i].head.index = (uint16_t)i;
     }
+    atomic_store(&d->is_running, result == 0);
     return d->is_xdp ? xdp_open(&d->xdp, error) : 0;
+}
+
+/*
+ * A memif client whose server has left, or was not there yet, connects again. The worker is kept away from
+ * the device for that long; what it sends is counted as tx_full.
+ */
+void device_maintain(struct device *d)
+{
+    struct rte_eth_link link = {0};
+    if (!d->is_client || (rte_eth_link_get_nowait(d->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP))
+        return;
+    if (atomic_exchange(&d->is_running, false)) {
+        usleep(WORKER_LEAVES_US);
+        rte_eth_dev_stop(d->id);
+    }
+    atomic_store(&d->is_running, rte_eth_dev_start(d->id) == 0);
 }
 
 void device_stop(struct device *d)
 {
-    if (d->started) {
+    if (atomic_exchange(&d->is_running, false))
         rte_eth_dev_stop(d->id);
+    if (d->is_configured)
         rte_eth_dev_close(d->id);
-    }
-    d->started = false;
+    d->is_configured = false;
+    if (d->lock >= 0)
+        close(d->lock);
+    d->lock = -1;
     if (d->is_xdp)
         xdp_close(&d->xdp);
 }

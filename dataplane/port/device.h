@@ -21,8 +21,11 @@ struct device {
     char driver[64]; /* DPDK's name of the device */
     uint16_t index;  /* packet.port */
     uint16_t id;     /* ethdev's */
-    bool started;
+    int lock;        /* of a memif server's socket; -1: none */
     bool is_xdp;
+    bool is_client; /* memif: may be down now and up later */
+    bool is_configured;
+    _Atomic bool is_running; /* the workers may use it */
     unsigned queues;
     struct rte_mempool *pool;
     struct xdp_port xdp;
@@ -31,6 +34,8 @@ struct device {
 
 /* `d` has name, driver, index, queues and xdp set. 0, or -1 and a line in `error`. */
 int device_start(struct device *d, unsigned packets, unsigned descriptors, char error[PORT_ERROR_MAX]);
+/* To be called about once a second. */
+void device_maintain(struct device *d);
 void device_stop(struct device *d);
 
 /* Queues that a device can have; after rte_eal_init. 0: there is no such device. */

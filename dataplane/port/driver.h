@@ -37,9 +37,25 @@ struct port_queue {
     const struct port_driver *driver;
     uint16_t port; /* packet.port */
     uint16_t index;
+    port_counter ipackets;
+    port_counter opackets;
+    port_counter ibytes;
+    port_counter obytes;
     port_counter tx_full;
     port_counter no_memory;
     port_counter in_pieces; /* received in several pieces */
 };
+
+/* Adds what this queue has counted. */
+static inline void port_add_stats(struct port_stats *s, const struct port_queue *q)
+{
+    s->ipackets += port_counted(&q->ipackets);
+    s->opackets += port_counted(&q->opackets);
+    s->ibytes += port_counted(&q->ibytes);
+    s->obytes += port_counted(&q->obytes);
+    s->tx_full += port_counted(&q->tx_full);
+    s->no_memory += port_counted(&q->no_memory);
+    s->ierrors += port_counted(&q->in_pieces);
+}
 
 #endif

@@ -133,6 +133,9 @@ int port_join(unsigned worker);
  */
 int port_steer(const uint8_t (*addresses)[16], unsigned n, char error[PORT_ERROR_MAX]);
 
+/* To be called about once a second, by the thread that called port_start: connects memif clients again. */
+void port_maintain(void);
+
 /* Stops all ports and detaches the XDP program; after port_join of every worker. */
 void port_stop(void);
 

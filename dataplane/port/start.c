@@ -8,11 +8,14 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -43,6 +46,15 @@ static struct {
 
 /* ---- DPDK's log ---- */
 
+/* Lines that say nothing to anybody: the second and third would come at every start. */
+static bool is_noise(const char *line)
+{
+    return strcmp(line, ports.last_line) == 0 ||                  /* a memif client trying again */
+           strstr(line, "hugepages reported on node") ||          /* of a size that is not set up */
+           strstr(line, "Failed to register mp action callback"); /* memif: DPDK's other processes, of which
+                                                                     there are none */
+}
+
 static ssize_t log_write(void *cookie, const char *text, size_t len)
 {
     for (size_t at = 0, end; at < len; at = end + 1) {
@@ -50,7 +62,11 @@ static ssize_t log_write(void *cookie, const char *text, size_t len)
             ;
         if (end == at)
             continue;
-        snprintf(ports.last_line, sizeof ports.last_line, "%.*s", (int)(end - at), text + at);
+        char line[sizeof ports.last_line];
+        snprintf(line, sizeof line, "%.*s", (int)(end - at), text + at);
+        if (is_noise(line))
+            continue;
+        memcpy(ports.last_line, line, sizeof line);
         if (ports.log)
             ports.log(ports.last_line);
         else
@@ -258,6 +274,26 @@ static int start_eal(const struct port_config *cfg, char error[PORT_ERROR_MAX])
 
 /* ---- start and stop ---- */
 
+/*
+ * A memif server's socket that a killed process left is removed: the driver would not bind to it again.
+ * Whether its process lives, a lock on a file beside it tells. Connecting to find out is no way: in
+ * DPDK 22.11 a control connection that ends before the handshake makes the server panic.
+ */
+static int take_socket(struct device *d, char error[PORT_ERROR_MAX])
+{
+    char path[sizeof((struct sockaddr_un *)0)->sun_path + 8];
+    if (strlen(d->name) >= sizeof((struct sockaddr_un *)0)->sun_path)
+        return port_fail(error, "memif socket %s: the path is too long", d->name);
+    snprintf(path, sizeof path, "%s.lock", d->name);
+    d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (d->lock < 0)
+        return port_fail(error, "cannot write %s: %s", path, strerror(errno));
+    if (flock(d->lock, LOCK_EX | LOCK_NB))
+        return port_fail(error, "memif socket %s is served by another process: stop that one first", d->name);
+    unlink(d->name);
+    return 0;
+}
+
 static int make_devices(const struct port_config *cfg, char error[PORT_ERROR_MAX])
 {
     for (unsigned i = 0; i < cfg->interfaces; i++) {
@@ -266,6 +302,7 @@ static int make_devices(const struct port_config *cfg, char error[PORT_ERROR_MAX
             return port_fail(error, "no memory");
         ports.device[ports.devices++] = d;
         d->index = (uint16_t)i;
+        d->lock = -1;
         d->queues = 1;
         snprintf(d->name, sizeof d->name, "%s", cfg->interface[i]);
         if (cfg->profile == PORT_AFXDP) {
@@ -274,6 +311,9 @@ static int make_devices(const struct port_config *cfg, char error[PORT_ERROR_MAX
                 return -1;
             d->queues = d->xdp.queues;
         }
+        d->is_client = cfg->profile == PORT_MEMIF && !cfg->memif_server;
+        if (cfg->profile == PORT_MEMIF && cfg->memif_server && take_socket(d, error))
+            return -1;
         if (d->queues > cfg->workers)
             return port_fail(error,
                              "interface %s has %u queues for %u workers: type: ethtool -L %s combined %u",
@@ -321,6 +361,12 @@ int port_start(const struct port_config *cfg, char error[PORT_ERROR_MAX])
         return -1;
     }
     return 0;
+}
+
+void port_maintain(void)
+{
+    for (unsigned i = 0; i < ports.devices; i++)
+        device_maintain(ports.device[i]);
 }
 
 void port_stop(void)

@@ -15,7 +15,6 @@ struct virtual_queue {
     struct port_queue head;
     struct port_virtual cfg;
     _Atomic uint32_t out; /* packets not yet given back: any thread may free */
-    port_counter ipackets, opackets, ibytes, obytes;
 };
 
 static const struct port_driver virtual_driver;
@@ -61,8 +60,8 @@ static unsigned virtual_rx(struct port_queue *q, struct packet *out, unsigned n)
             return got;
         }
         out[got++].len = (uint16_t)len;
-        port_count(&v->ipackets, 1);
-        port_count(&v->ibytes, len);
+        port_count(&q->ipackets, 1);
+        port_count(&q->ibytes, len);
     }
     if (got < n)
         port_count(&q->no_memory, 1);
@@ -90,8 +89,8 @@ static unsigned virtual_tx(struct port_queue *q, struct packet *packets, unsigne
         assert(p->driver == &virtual_driver);
         if (v->cfg.tx && !v->cfg.tx(v->cfg.user, p->data, p->len))
             break;
-        port_count(&v->opackets, 1);
-        port_count(&v->obytes, p->len);
+        port_count(&q->opackets, 1);
+        port_count(&q->obytes, p->len);
         sent++;
     }
     virtual_free(packets, sent);
@@ -110,13 +109,7 @@ static void virtual_info(const struct port_queue *q, struct port_info *out)
 
 static void virtual_stats(const struct port_queue *q, struct port_stats *out)
 {
-    const struct virtual_queue *v = (const struct virtual_queue *)q;
-    out->ipackets = port_counted(&v->ipackets);
-    out->opackets = port_counted(&v->opackets);
-    out->ibytes = port_counted(&v->ibytes);
-    out->obytes = port_counted(&v->obytes);
-    out->tx_full = port_counted(&q->tx_full);
-    out->no_memory = port_counted(&q->no_memory);
+    port_add_stats(out, q);
 }
 
 static const struct port_driver virtual_driver = {
