@@ -91,7 +91,8 @@ check "second_process_on_a_served_interface_is_refused" refuses afxdp "$steer" p
 pid=$other
 check "first_process_is_not_disturbed_by_the_refused_one" ask ping $a
 ip -n $pop addr add 198.18.70.9/24 dev vxp0
-check "kernel_keeps_its_own_address" ask ping 198.18.70.9
+ip -n $pop addr add fd00:18:70::9/64 dev vxp0 nodad
+check "kernel_keeps_its_own_addresses" eval "ask ping 198.18.70.9 && ask ping fd00:18:70::9"
 
 # The kernel of a forwarding host answers packets for addresses that nobody has, unless they never reach it.
 station=$(ip -n $pop -o link show vxp0 | sed 's/.*ether \([0-9a-f:]*\).*/\1/')
