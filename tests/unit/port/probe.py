@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Asks a responder from the kernel's side: `probe.py ping|udp|silence ADDRESS [COUNT [SIZE]]`. Every answer is compared with
-# what was sent. Prints how many of COUNT came back within a second each; exits 0 when all did. silence: connects by TCP and succeeds
-# when nothing comes back, neither a reset nor an ICMP error.
+# what was sent. Prints how many of COUNT came back within a second each; exits 0 when all did. silence: sends a datagram
+# and connects by TCP, and succeeds when nothing comes back, neither a reset nor an ICMP error.
 # SPDX-License-Identifier: Apache-2.0
 import os, socket, struct, sys, time
 
@@ -36,14 +36,23 @@ def udp(address, six, number, body):
     s.send(body)
     return s.recv(4096) == body
 
+IP_RECVERR, IPV6_RECVERR = 11, 25
+
 def silence(address, six, number, body):
-    s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_STREAM)
-    s.settimeout(0.7)
-    try:
-        s.connect((address, 443))
-    except socket.timeout:
-        return True
-    return False
+    family = socket.AF_INET6 if six else socket.AF_INET
+    quiet = 0
+    datagrams, stream = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
+    for s in datagrams, stream:
+        s.settimeout(0.4)
+        s.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, IPV6_RECVERR if six else IP_RECVERR, 1)
+    datagrams.connect((address, 5000 + number))
+    datagrams.send(body)
+    for wait in (lambda: datagrams.recv(1), lambda: stream.connect((address, 443))):
+        try:
+            wait()
+        except socket.timeout:
+            quiet += 1
+    return quiet == 2
 
 what, address = sys.argv[1], sys.argv[2]
 count = int(sys.argv[3]) if len(sys.argv) > 3 else 3
