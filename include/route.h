@@ -392,8 +392,9 @@ struct route_neighbours {
     uint64_t changed;  /* answers that changed a known MAC */
     uint64_t failed;   /* given up */
     uint64_t evicted;  /* thrown out for another address */
-    uint64_t next_us;  /* no request is due before */
-    uint8_t reserved[16];
+    uint64_t next_us;  /* while asking: no request is due before */
+    uint64_t asking;   /* 1: there are entries to ask for */
+    uint8_t reserved[8];
     struct route_neighbour entry[ROUTE_NEIGHBOURS_MAX];
 };
 _Static_assert(sizeof(struct route_neighbour) == 64 && offsetof(struct route_neighbour, mac) == 16 &&

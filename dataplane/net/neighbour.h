@@ -3,19 +3,19 @@
  * ARP and neighbour discovery alone, and only for addresses that we asked for or that asked us; RFC 4861 7.3,
  * RFC 826, RFC 1122 2.3.2.1.
  *
- *               lookup               learn                  30 s old
- *      FREE ----------> INCOMPLETE ---------> REACHABLE ---------------> STALE
- *       ^                   | 4 requests         ^  ^                      | |
- *       +--- unanswered ----+                    |  +------ learn ---------+ |
- *       ^                                        |                           |
- *       +------ 4 requests unanswered, or unused for 10 minutes -------------+
+ *      FREE ------lookup-----> INCOMPLETE ---learn---> REACHABLE ---lookup, 30 s after learn---> STALE
+ *       ^ |                        |                    ^  ^                                      |  |
+ *       | +------ learn, asked us -|--------------------+  +---------------- learn ---------------+  |
+ *       +--- 4 requests unanswered +-----------------------------------------------------------------+
  *
- * FREE        nothing. INCOMPLETE  a request is out or due; packets for it are dropped (NEIGHBOUR_PENDING).
- * REACHABLE   packets go out.  STALE  packets go out; when one does, requests are sent until one is answered.
+ * FREE        nothing; what is thrown out for another address (evicted) is free first.
+ * INCOMPLETE  a request is out or due; packets for it are dropped (NEIGHBOUR_PENDING).
+ * REACHABLE   packets go out, nothing is due.
+ * STALE       packets go out with the MAC last known; a request is out or due.
  *
- * Requests: one a second per address, and at most NEIGHBOUR_REQUESTS_MAX a second together. Full: the entry
- * of its set unused for longest is thrown out (evicted). Every function is called by the table's worker
- * alone; `now_us` never goes back.
+ * Requests: one a second per address, and one a millisecond altogether. Full: of the 8 entries where an
+ * address may be, one that never answered goes first, then the one longest unused. Every function is called
+ * by the table's worker alone; `now_us` never goes back.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_NET_NEIGHBOUR_H
@@ -25,7 +25,6 @@
 #include "route.h"
 
 #define NEIGHBOUR_REACHABLE_US   (30 * 1000000ull)
-#define NEIGHBOUR_UNUSED_US      (600 * 1000000ull)
 #define NEIGHBOUR_RETRY_US       1000000ull
 #define NEIGHBOUR_TRIES          4u
 #define NEIGHBOUR_REQUEST_GAP_US 1000ull /* between two requests of a worker: at most 1000 a second */

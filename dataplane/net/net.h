@@ -23,7 +23,11 @@
 
 #define NET_TTL           64 /* TTL and hop limit of what we send (RFC 1700) */
 #define NET_ADDRESSES_MAX 32
-#define NET_FRAME_MAX     2048
+
+#define NET_PROTOCOL_ICMP4 1
+#define NET_PROTOCOL_TCP   6
+#define NET_PROTOCOL_UDP   17
+#define NET_PROTOCOL_ICMP6 58
 
 enum net_class {
     NET_DROP = 0, /* see net_packet.drop */
@@ -65,6 +69,13 @@ struct net_addresses {
 
 bool net_addresses_add(struct net_addresses *list, const uint8_t address[16]); /* false: full */
 bool net_addresses_has(const struct net_addresses *list, const uint8_t address[16]);
+
+/*
+ * Is this TCP, UDP or echo packet for us: sent to our MAC and one of our addresses, and not from one of them?
+ * DROP_NONE if so. The responders ask it themselves.
+ */
+enum drop_reason net_accept(const struct net_packet *p, const struct net_addresses *ours,
+                            const uint8_t mac[6]);
 
 /* Addresses as text. net_address_parse takes IPv4 and IPv6; text is at most 46 bytes with its end. */
 bool net_address_parse(const char *text, uint8_t out[16]);

@@ -55,10 +55,6 @@ unsigned port_tx(struct port_queue *q, struct packet *packets, unsigned n);
 /* Gives packets back, from any thread. */
 void port_free(struct packet *packets, unsigned n);
 
-/* Tells a queue that has nothing to do that time passes: completes what the driver holds back. Cheap; call
- * when idle. */
-void port_idle(struct port_queue *q);
-
 struct port_info {
     char name[64]; /* interface, PCI address or device */
     uint8_t mac[6];
@@ -136,6 +132,9 @@ int port_join(unsigned worker);
  * on; replaces what was set. Does nothing for the other profiles. Returns 0, or -1 and a line in `error`.
  */
 int port_steer(const uint8_t (*addresses)[16], unsigned n, char error[PORT_ERROR_MAX]);
+
+/* To be called about once a second, by the thread that called port_start: connects memif clients again. */
+void port_maintain(void);
 
 /* Stops all ports and detaches the XDP program; after port_join of every worker. */
 void port_stop(void);
