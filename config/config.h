@@ -26,7 +26,8 @@
 #define CONFIG_INTERFACES_MAX 32
 #define CONFIG_ROUTES_MAX     256
 #define CONFIG_MODES_MAX      2
-#define CONFIG_WHY_MAX        4096 /* bytes of error lines */
+#define CONFIG_WHY_MAX        4096     /* bytes of error lines */
+#define CONFIG_REGION_FILE    "region" /* in the run directory */
 
 enum config_idle { IDLE_SPIN, IDLE_ADAPTIVE };
 enum config_crypto { CRYPTO_AUTO, CRYPTO_IPSEC_MB, CRYPTO_OPENSSL };
