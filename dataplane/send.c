@@ -409,7 +409,11 @@ static bool record_bytes(struct worker *w, const struct connection *c, const str
     uint16_t epoch = c->tls.write_epoch;
     if ((uint8_t)epoch != r->epoch)
         epoch--;
-    const struct tls_keys *keys = tls_key_cache_write(w->keys, conn_index(w, c), c->generation, &c->tls, epoch);
+    const struct tls_keys *keys = tls_key_cache_write(w->keys, conn_handle(w, c), &c->tls, epoch);
+    if (!keys) { /* every way of its set in use: none of them is needed any more */
+        tls_key_cache_begin(w->keys);
+        keys = tls_key_cache_write(w->keys, conn_handle(w, c), &c->tls, epoch);
+    }
     if (!keys || (uint8_t)epoch != r->epoch || !record_plaintext(w, c, r, n, dst + TLS_HEADER_SIZE, &type))
         return false;
     struct tls_span span = {dst + TLS_HEADER_SIZE, n};

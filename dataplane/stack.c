@@ -93,7 +93,7 @@ static void conn_free(struct worker *w, struct connection *c)
     chain_free(&c->carry, w->blocks, &w->txn);
     conn_table_remove(&w->table, index);
     wheel_set(w->timers, index, WHEEL_NEVER);
-    tls_key_cache_forget(w->keys, index);
+    tls_key_cache_forget(w->keys, conn_handle(w, c));
     wipe(&c->tls, sizeof c->tls);
     c->kind = CONNECTION_FREE;
     w->counters->count[COUNT_connections_closed]++;
@@ -216,7 +216,12 @@ static int read_record(struct worker *w, struct connection *c, const uint8_t *p,
         return (int)n;
     }
     struct tls_opened opened;
-    tls_open(&c->tls, tls_key_cache_read(w->keys, conn_index(w, c), c->generation, &c->tls), &r, w->plain, w->now_us, &opened);
+    const struct tls_keys *keys = tls_key_cache_read(w->keys, conn_handle(w, c), &c->tls);
+    if (!keys) { /* every way of its set in use: none of them is needed any more */
+        tls_key_cache_begin(w->keys);
+        keys = tls_key_cache_read(w->keys, conn_handle(w, c), &c->tls);
+    }
+    tls_open(&c->tls, keys, &r, w->plain, w->now_us, &opened);
     w->counters->count[COUNT_tls_records_in]++;
     switch (opened.event) {
     case TLS_EVENT_DATA:

@@ -274,7 +274,7 @@ static int open_huge(const char *path, const char *directory, uint64_t size, cha
         (uint64_t)fs.f_bfree * fs.f_bsize < size)
         return -1;
     const char *name = strrchr(path, '/');
-    snprintf(file, file_size, "%s/voxpop-%d%s", directory, (int)getpid(), name ? name + 1 : path);
+    snprintf(file, file_size, "%s/voxpop-%d-%s", directory, (int)getpid(), name ? name + 1 : path);
     int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0 && (ftruncate(fd, (off_t)size) || fallocate(fd, 0, 0, (off_t)size))) {
         close(fd);
@@ -287,7 +287,7 @@ static int open_huge(const char *path, const char *directory, uint64_t size, cha
 static int open_ordinary(uint64_t size, char *file, size_t file_size, const char *path)
 {
     const char *name = strrchr(path, '/');
-    snprintf(file, file_size, "/dev/shm/voxpop-%d%s", (int)getpid(), name ? name + 1 : path);
+    snprintf(file, file_size, "/dev/shm/voxpop-%d-%s", (int)getpid(), name ? name + 1 : path);
     int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0 && ftruncate(fd, (off_t)size)) {
         close(fd);
