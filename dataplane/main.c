@@ -159,7 +159,7 @@ static bool start_tls(struct dataplane *d)
     if (!(d->tls = tls_server_new(&sc, why)))
         return fail(why);
     struct tls_helper_config hc = {.server = d->tls, .workers = d->config.dataplane.workers,
-                                   .handshakes_max = d->config.tls.half_open_max, .ring_bytes = HELPER_RING};
+                                   .handshakes_max = d->config.tls.half_open_max, .ring_bytes = HELPER_RING, .cpu = -1};
     if (!(d->helper = tls_helper_start(&hc, why)))
         return fail(why);
     return true;
@@ -216,7 +216,8 @@ static bool start_workers(struct dataplane *d)
     char why[256];
     uint32_t n = d->config.dataplane.workers;
     for (uint32_t k = 0; k < n; k++) {
-        struct worker *w = worker_new(&d->region, k, &d->worker_config, port_queue_of(k, 0), d->helper, why);
+        struct worker *w = worker_new(&d->region, k, &d->worker_config, port_queue_of(k, 0), d->helper,
+                                      region_now_us(), why);
         if (!w)
             return fail(why);
         d->worker[k] = w;

@@ -248,7 +248,7 @@ static void recount_pins(struct worker *w)
 }
 
 struct worker *worker_new(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
-                          struct tls_helper *helper, char *why)
+                          struct tls_helper *helper, uint64_t now_us, char *why)
 {
     struct worker *w = aligned_alloc(64, (sizeof *w + 63) & ~(size_t)63);
     if (!w) {
@@ -261,7 +261,7 @@ struct worker *worker_new(struct region *r, uint32_t index, const struct worker_
     w->region = r;
     w->port = port;
     w->helper = helper;
-    w->now_us = region_now_us();
+    w->now_us = now_us;
     port_info(port, &w->port_info);
     attach_parts(w);
     if (!make_heap(w)) {

@@ -125,7 +125,7 @@ struct worker {
 
 /* Attaches to its part of the region and recovers what a former life left. NULL, with a line in `why`, when there is no memory. */
 struct worker *worker_new(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
-                          struct tls_helper *helper, char *why);
+                          struct tls_helper *helper, uint64_t now_us, char *why);
 void worker_free(struct worker *w);
 
 /* One iteration at time `now_us`. Returns whether there was anything to do. */
