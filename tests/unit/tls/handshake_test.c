@@ -315,7 +315,8 @@ static void carry(struct tls_step_result *from, struct tls_handshake *to, struct
 {
     static uint8_t bytes[TLS_FLIGHT_MAX];
     size_t len = from->send_len;
-    memcpy(bytes, from->send, len);
+    if (len)
+        memcpy(bytes, from->send, len);
     *out = (struct tls_step_result){.step = TLS_STEP_MORE};
     static uint8_t send[TLS_FLIGHT_MAX];
     uint32_t send_len = 0;
@@ -323,7 +324,8 @@ static void carry(struct tls_step_result *from, struct tls_handshake *to, struct
         size_t n = (size_t)TLS_HEADER_SIZE + be16(bytes + at + 3);
         assert_int_equal(out->step, TLS_STEP_MORE);
         tls_handshake_step(to, bytes + at, n, out);
-        memcpy(send + send_len, out->send, out->send_len);
+        if (out->send_len)
+            memcpy(send + send_len, out->send, out->send_len);
         send_len += out->send_len;
         at += n;
     }
