@@ -65,7 +65,6 @@ static bool deliver(struct tls_conn *from, struct tls_conn *to, const uint8_t *i
     if (o.event == TLS_EVENT_REFUSED) {
         require(o.why.reason != DROP_NONE && o.why.reason != DROP_TLS_RECORD_MAC);
         before.alert_received = to->alert_received;
-        before.read_record = to->alert_received ? to->read_record : before.read_record;
         require(memcmp(&before, to, sizeof before) == 0);
         return false;
     }
