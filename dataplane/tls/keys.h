@@ -40,6 +40,8 @@ struct tls_keys {
     uint8_t raw[AEAD_KEY_SIZE_MAX]; /* the key unexpanded, for capture and for the record oracle */
 };
 
+_Static_assert(offsetof(struct tls_keys, aead) == 0, "seal.c finds the keys of a job by its expanded key");
+
 /* The secret's length is that of the suite's hash. */
 void tls_keys_derive(struct tls_keys *k, uint16_t suite, const uint8_t *secret, uint16_t epoch);
 

@@ -90,11 +90,12 @@ static void consume_alert(struct tls_conn *c, struct tls_opened *out)
     if (out->len != TLS_ALERT_SIZE)
         return refuse(out, DROP_TLS_ALERT, TLS_ALERT_DECODE_ERROR);
     uint8_t description = out->data[1];
-    c->read_record++;
     if (description == TLS_ALERT_CLOSE_NOTIFY) {
+        c->read_record++;
         c->flags |= TLS_CLOSE_RECEIVED;
         out->event = TLS_EVENT_CLOSED;
     } else if (description == TLS_ALERT_USER_CANCELED) {
+        c->read_record++;
         out->event = TLS_EVENT_NOTHING;
     } else {
         c->alert_received = description;

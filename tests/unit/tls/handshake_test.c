@@ -82,6 +82,16 @@ static void a_key_share_of_a_foreign_group_is_asked_for_again(void **state)
     peer_close(&p);
 }
 
+static void aes_128_is_chosen_of_what_a_client_offers(void **state)
+{
+    struct peer p;
+    struct tls_conn c;
+    peer_open(&p, "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256", NULL);
+    peer_connect(&p, server, &c);
+    assert_int_equal(c.suite, TLS_AES_128_GCM_SHA256);
+    peer_close(&p);
+}
+
 static void p256_is_taken_where_x25519_is_not_offered(void **state)
 {
     struct peer p;
@@ -129,6 +139,73 @@ static void a_hello_in_several_records_is_put_together(void **state)
     peer_close(&p);
 }
 
+/* The content of extension `type` in a ClientHello record: its offset, and its length in *len. */
+static size_t find_extension(const uint8_t *hello, uint16_t type, size_t *len)
+{
+    size_t at = TLS_HEADER_SIZE + 4 + 2 + 32;
+    at += 1u + hello[at];        /* session id */
+    at += 2u + be16(hello + at); /* suites */
+    at += 1u + hello[at];        /* compression */
+    size_t end = at + 2 + be16(hello + at);
+    for (at += 2; at < end; at += 4u + be16(hello + at + 2))
+        if (be16(hello + at) == type) {
+            *len = be16(hello + at + 2);
+            return at + 4;
+        }
+    fail_msg("no extension %u", type);
+    return 0;
+}
+
+static void add_to_be16(uint8_t *p, size_t n)
+{
+    put_be16(p, (uint16_t)(be16(p) + n));
+}
+
+/* Inserts n bytes at `at` within extension `type`, whose content begins with a list length, and mends all
+ * lengths. */
+static size_t insert(uint8_t *hello, size_t len, uint16_t type, const uint8_t *bytes, size_t n)
+{
+    size_t extension_len, content = find_extension(hello, type, &extension_len), at = content + 2;
+    memmove(hello + at + n, hello + at, len - at);
+    memcpy(hello + at, bytes, n);
+    add_to_be16(hello + content, n);
+    add_to_be16(hello + content - 2, n);
+    add_to_be16(hello + 3, n);
+    put_be24(hello + 6, (uint32_t)(be24(hello + 6) + n));
+    size_t list = TLS_HEADER_SIZE + 4 + 2 + 32;
+    list += 1u + hello[list];
+    list += 2u + be16(hello + list);
+    list += 1u + hello[list];
+    add_to_be16(hello + list, n);
+    return len + n;
+}
+
+/* What newer clients send: X25519MLKEM768 (0x11ec) first, with a share of 1216 bytes, and then X25519's, or
+ * none that we know. */
+static void a_post_quantum_share_is_passed_over(void **state)
+{
+    static const uint8_t retry_random[8] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11};
+    static uint8_t hello[4096], share[4 + 1216] = {0x11, 0xec, 0x04, 0xc0};
+    for (int alone = 0; alone < 2; alone++) {
+        struct peer p;
+        struct tls_step_result result;
+        struct tls_handshake *h = tls_handshake_new(server);
+        /* A share of a group that we do not take stands for "none that we know". */
+        peer_open(&p, NULL, alone ? "P-521:X25519" : "X25519:P-521");
+        SSL_do_handshake(p.ssl);
+        size_t len = peer_take(&p, hello, sizeof hello);
+        len = insert(hello, len, 10, share, 2);
+        len = insert(hello, len, 51, share, sizeof share);
+        assert_true(len > 1460);
+        tls_handshake_step(h, hello, len, &result);
+        assert_int_equal(result.step, TLS_STEP_MORE);
+        assert_true(result.send_len > 80);
+        assert_int_equal(memcmp(result.send + TLS_HEADER_SIZE + 6, retry_random, 8) == 0, alone);
+        tls_handshake_free(h);
+        peer_close(&p);
+    }
+}
+
 static SSL_SESSION *kept_session;
 
 static int keep_session(SSL *ssl, SSL_SESSION *session)
@@ -139,7 +216,7 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 }
 
 /* The server is made anew, as after a restart: the ticket key alone must do. */
-static void a_ticket_resumes_the_session_on_another_server_with_the_same_key(void **state)
+static void a_ticket_resumes_on_another_server_with_the_same_ticket_key_only(void **state)
 {
     struct peer p;
     struct tls_conn c;
@@ -165,6 +242,19 @@ static void a_ticket_resumes_the_session_on_another_server_with_the_same_key(voi
     assert_true(SSL_session_reused(p.ssl));
     tls_conn_start(&c, &result.secrets, false);
     assert_data_flows(&p, &c);
+    tls_handshake_free(h);
+    tls_server_free(other);
+    peer_close(&p);
+
+    uint8_t another_key[TLS_TICKET_KEY_SIZE] = "another key";
+    char error[TLS_ERROR_MAX];
+    other = tls_server_new(&(struct tls_server_config){pki.certificate, pki.key, another_key}, error);
+    h = tls_handshake_new(other);
+    peer_open(&p, NULL, NULL);
+    SSL_set_session(p.ssl, kept_session);
+    peer_shake(&p, h, &result);
+    assert_int_equal(result.step, TLS_STEP_DONE);
+    assert_false(result.resumed);
     tls_handshake_free(h);
     tls_server_free(other);
     peer_close(&p);
@@ -315,7 +405,8 @@ static void carry(struct tls_step_result *from, struct tls_handshake *to, struct
 {
     static uint8_t bytes[TLS_FLIGHT_MAX];
     size_t len = from->send_len;
-    memcpy(bytes, from->send, len);
+    if (len)
+        memcpy(bytes, from->send, len);
     *out = (struct tls_step_result){.step = TLS_STEP_MORE};
     static uint8_t send[TLS_FLIGHT_MAX];
     uint32_t send_len = 0;
@@ -323,7 +414,8 @@ static void carry(struct tls_step_result *from, struct tls_handshake *to, struct
         size_t n = (size_t)TLS_HEADER_SIZE + be16(bytes + at + 3);
         assert_int_equal(out->step, TLS_STEP_MORE);
         tls_handshake_step(to, bytes + at, n, out);
-        memcpy(send + send_len, out->send, out->send_len);
+        if (out->send_len)
+            memcpy(send + send_len, out->send, out->send_len);
         send_len += out->send_len;
         at += n;
     }
@@ -409,9 +501,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_suite_is_negotiated_and_carries_data),
         cmocka_unit_test(a_key_share_of_a_foreign_group_is_asked_for_again),
+        cmocka_unit_test(aes_128_is_chosen_of_what_a_client_offers),
         cmocka_unit_test(p256_is_taken_where_x25519_is_not_offered),
         cmocka_unit_test(a_hello_in_several_records_is_put_together),
-        cmocka_unit_test(a_ticket_resumes_the_session_on_another_server_with_the_same_key),
+        cmocka_unit_test(a_post_quantum_share_is_passed_over),
+        cmocka_unit_test(a_ticket_resumes_on_another_server_with_the_same_ticket_key_only),
         cmocka_unit_test(a_client_of_tls_1_2_is_told_protocol_version),
         cmocka_unit_test(alpn_without_http11_is_refused),
         cmocka_unit_test(alpn_with_http11_gets_it),
