@@ -108,6 +108,7 @@ struct message {
     uint32_t head_length;
     const uint8_t *body; /* or NULL: */
     const struct chain *chain;
+    uint32_t chain_start; /* bytes of the body that are gone from the chain's front */
     uint32_t body_length;
 };
 
@@ -128,7 +129,7 @@ static bool message_slice(const struct worker *w, const struct message *m, uint3
     if (!len)
         return true;
     if (!m->body)
-        return chain_read(m->chain, w->blocks, offset - m->head_length, dst, len) == len;
+        return chain_read(m->chain, w->blocks, offset - m->head_length - m->chain_start, dst, len) == len;
     memcpy(dst, m->body + offset - m->head_length, len);
     return true;
 }
@@ -138,6 +139,7 @@ static void message_blob(const struct tx_item *i, struct message *m)
     m->head_length = i->opcode ? (uint32_t)ws_frame_head(m->head, i->opcode, true, i->total) : 0;
     m->body = NULL;
     m->chain = &i->bytes;
+    m->chain_start = i->released;
     m->body_length = i->total;
 }
 
@@ -282,7 +284,7 @@ static size_t extend_item(struct worker *w, struct connection *c, size_t room)
     uint32_t overhead = i->kind == SOURCE_RAW ? 0 : TLS_SEAL_OVERHEAD;
     uint32_t whole = item_length(w, c, i), head = whole - i->total;
     /* Of a message that arrives in parts, only what is there can be described. */
-    uint32_t there = i->kind == SOURCE_GENERATED ? whole : head + i->bytes.length;
+    uint32_t there = i->kind == SOURCE_GENERATED ? whole : head + i->released + i->bytes.length;
     uint32_t n = there - i->described;
     if (n > room - overhead)
         n = (uint32_t)room - overhead;
@@ -373,7 +375,6 @@ static bool record_plaintext(const struct worker *w, const struct connection *c,
     *type = TLS_APPLICATION_DATA;
     switch ((enum source_kind)r->kind) {
     case SOURCE_RAW:
-        return chain_read(&item_at(w, r->item)->bytes, w->blocks, r->offset, dst, n) == n;
     case SOURCE_BLOB:
         message_blob(item_at(w, r->item), &m);
         return message_slice(w, &m, r->offset, n, dst);
@@ -481,6 +482,18 @@ static void event_acked(struct worker *w, struct connection *c, const struct tx_
         queue_acked(&w->queues, s, r->seq);
 }
 
+/* What the record carried is acknowledged: its bytes, and all before them, are not needed again. */
+static void give_back_bytes(struct worker *w, struct tx_item *i, const struct tx_record *r)
+{
+    struct message m;
+    message_blob(i, &m);
+    uint32_t end = r->offset + r->length - (r->kind == SOURCE_RAW ? 0 : TLS_SEAL_OVERHEAD);
+    if (end <= m.head_length + i->released)
+        return;
+    chain_consume(&i->bytes, w->blocks, &w->txn, end - m.head_length - i->released);
+    i->released = end - m.head_length;
+}
+
 static void record_release(struct worker *w, struct connection *c)
 {
     uint32_t index = c->record_head;
@@ -494,6 +507,8 @@ static void record_release(struct worker *w, struct connection *c)
     } else if (r->item != POOL_NONE) {
         struct tx_item *i = item_at(w, r->item);
         txn_save(&w->txn, i, sizeof *i);
+        if (i->kind != SOURCE_GENERATED)
+            give_back_bytes(w, i, r);
         if (--i->records == 0 && item_is_described(w, c, i))
             item_release(w, r->item);
     }

@@ -68,12 +68,12 @@ struct tx_item {
     uint8_t opcode;     /* SOURCE_BLOB: WebSocket opcode, 0 for HTTP */
     uint8_t generated;  /* enum generated_kind */
     uint8_t flags;      /* enum item_flag */
-    struct chain bytes; /* freed when the last record of the item is acknowledged */
+    struct chain bytes; /* given back as its records are acknowledged */
     uint64_t argument;
     uint32_t total;     /* bytes of the whole message on the application level, without frame head */
     uint32_t described; /* bytes, with frame head, that records exist for */
     uint32_t records;   /* in flight */
-    uint32_t pad;
+    uint32_t released;  /* bytes of the message that are acknowledged and gone from `bytes` */
 };
 _Static_assert(sizeof(struct tx_item) == 48, "tx_item is a published format");
 
