@@ -1,0 +1,18 @@
+# shellcheck shell=bash
+# Builds the tree with meson: one build directory a purpose, configured once.
+# SPDX-License-Identifier: Apache-2.0
+
+# build_tree DIRECTORY [meson option …]
+build_tree() {
+    local directory=$1
+    shift
+    if [ ! -f "$directory/build.ninja" ]; then
+        quietly "$RUN/build.log" meson setup "$directory" "$ROOT" "$@" || return 1
+    fi
+    quietly "$RUN/build.log" ninja -C "$directory"
+}
+
+build_pop() {
+    step "building in $BUILD (the first time takes minutes)"
+    build_tree "$BUILD" --buildtype release
+}
