@@ -6,7 +6,7 @@ POP_READY_SECONDS=${VOXPOP_READY_SECONDS:-60}
 POP_STOP_SECONDS=20
 
 voxpop() {
-    "$BUILD/cli/voxpop" --config "$CONFIG" "$@"
+    "$BUILD/cli/voxpop" "$@" --config "$CONFIG"
 }
 
 # A process is told by its id and its start time, since ids come round again. One that has ended and was not yet

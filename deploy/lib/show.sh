@@ -16,7 +16,7 @@ show_pop() {
     say "  addresses  ${POP_ADDRESSES[*]}"
     say "  NOC page   $(sed -n 's/^VOXPOP_NOC=//p' "$env")"
     say "  metrics    $(sed -n 's/^VOXPOP_METRICS=//p' "$env")"
-    say "  status     $BUILD/cli/voxpop --config $CONFIG status"
+    say "  status     $BUILD/cli/voxpop status --config $CONFIG"
     say "  tokens     $env"
 }
 

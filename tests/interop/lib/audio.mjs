@@ -80,15 +80,21 @@ export function listen(connection, userId, speaker) {
   return heard;
 }
 
-// Plays frames first … first+count-1 at one every 20 ms; resolves when the player has played them.
-export async function speak(connection, speaker, count, first = 0) {
-  const frames = Array.from({ length: count }, (_, k) => frame(speaker, first + k));
+// Plays frames first, first+1, … at one every 20 ms, as many as told, or until told to stop.
+// Resolves when the player has played them, to how many there were.
+export async function speak(connection, speaker, amount, first = 0) {
+  const goesOn = typeof amount === 'function' ? (k) => amount(k) : (k) => k < amount;
+  let said = 0;
+  function* frames() {
+    for (; goesOn(said); said += 1) yield frame(speaker, first + said);
+  }
   const player = voice.createAudioPlayer({ behaviors: { noSubscriber: voice.NoSubscriberBehavior.Play } });
   const subscription = connection.subscribe(player);
-  player.play(voice.createAudioResource(Readable.from(frames), { inputType: voice.StreamType.Opus }));
+  player.play(voice.createAudioResource(Readable.from(frames()), { inputType: voice.StreamType.Opus }));
   await voice.entersState(player, voice.AudioPlayerStatus.Playing, 10_000);
-  await voice.entersState(player, voice.AudioPlayerStatus.Idle, count * 20 * 3 + 20_000);
+  await voice.entersState(player, voice.AudioPlayerStatus.Idle, 600_000);
   subscription.unsubscribe();
+  return said;
 }
 
 export const count = (n, first = 0) => Array.from({ length: n }, (_, k) => first + k);
