@@ -68,8 +68,8 @@ for (const [what, reason, status, text] of [
   ['a head without end', 'HTTP_HEAD_TOO_LARGE', 431, `GET / HTTP/1.1\r\n${h}${'X-Long: 0123456789abcdef\r\n'.repeat(4000)}\r\n`],
   ['a body of a gigabyte', 'HTTP_BODY_TOO_LARGE', 413, `POST /api/v10/gateway HTTP/1.1\r\n${h}Content-Length: 1073741824\r\n\r\n`],
   ['version 3.0', 'HTTP_VERSION', 505, `GET / HTTP/3.0\r\n${h}\r\n`],
-  ['the method BREW', 'HTTP_METHOD', 501, `BREW /pot HTTP/1.1\r\n${h}\r\n`],
-  ['an upgrade to version 12', 'HTTP_UPGRADE', 426, upgradeText('/?v=10&encoding=json').replace('Version: 13', 'Version: 12')],
+  ['the method BREW', 'HTTP_METHOD_UNKNOWN', 501, `BREW /pot HTTP/1.1\r\n${h}\r\n`],
+  ['an upgrade to version 12', 'HTTP_UPGRADE_VERSION', 426, upgradeText('/?v=10&encoding=json').replace('Version: 13', 'Version: 12')],
 ]) {
   await test(`${what} is answered ${status} and counted as ${reason}`, async () => {
     const socket = await openTls();

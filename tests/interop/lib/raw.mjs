@@ -23,8 +23,8 @@ function watched(socket) {
   return socket;
 }
 
-export async function openTcp() {
-  const socket = watched(net.connect({ host, port }));
+export async function openTcp(address = host) {
+  const socket = watched(net.connect({ host: address, port }));
   await within(10_000, new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject)), 'TCP');
   return socket;
 }
@@ -133,8 +133,8 @@ export const upgradeText = (path, lines = []) =>
   [`GET ${path} HTTP/1.1`, `Host: ${host}`, 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13',
     `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...lines, '', ''].join('\r\n');
 
-export async function openWebSocket(path) {
-  const socket = await openTls();
+export async function openWebSocket(path, address = host) {
+  const socket = await openTls({ host: address });
   socket.write(upgradeText(path));
   await eventually(() => socket.received.includes('\r\n\r\n') || socket.ended, 'an upgrade');
   const head = socket.received.subarray(0, socket.received.indexOf('\r\n\r\n')).toString('latin1');
@@ -143,8 +143,8 @@ export async function openWebSocket(path) {
   return socket;
 }
 
-export async function openGateway(query = '?v=10&encoding=json') {
-  const socket = await openWebSocket(`/${query}`);
+export async function openGateway(query = '?v=10&encoding=json', address = host) {
+  const socket = await openWebSocket(`/${query}`, address);
   socket.hello = await nextJson(socket, (payload) => payload.op === 10);
   socket.say = (op, d) => socket.write(frame(1, JSON.stringify({ op, d })));
   return socket;
