@@ -98,7 +98,7 @@ await test('no gateway and no voice connection was lost, and the dataplane is th
   equal([...alice.interruptions, ...bob.interruptions, ...a.interruptions, ...b.interruptions], [], 'interruptions');
   const now = await status();
   equal(now.dataplane.pid, before.dataplane.pid, 'dataplane');
-  equal(now.sessions, before.sessions, 'sessions');
+  equal(now.sessions.voice, before.sessions.voice, 'voice sessions');
   truth(now.controlplane.alive, 'control plane alive');
 });
 

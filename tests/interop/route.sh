@@ -64,6 +64,7 @@ lists() {
 take_down
 trap 'route remove "$NET4" >/dev/null 2>&1; route remove "$NET6" >/dev/null 2>&1; take_down' EXIT
 check "a router and a client behind it can be set up" eval "(set_up)"
+check "the host itself is served" curl -sS -o /dev/null --max-time 10 --cacert "$VOXPOP_CA" https://198.18.0.1/api/v10/gateway
 check_fails "without a route the client behind the router is not reached" reaches 198.18.0.1 3
 check "a route to its IPv4 network can be added" route add "$NET4" 198.18.0.3
 check "a route to its IPv6 network can be added" route add "$NET6" fd00:18::3

@@ -7,11 +7,12 @@ import { promisify } from 'node:util';
 import { equal, eventually } from './harness.mjs';
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
-const run = process.env.VOXPOP_RUN ?? `${root}/run`;
-const build = process.env.VOXPOP_BUILD ?? `${root}/build`;
+export const runDirectory = process.env.VOXPOP_RUN ?? `${root}/run`;
+export const configFile = `${runDirectory}/voxpop.yaml`;
+export const voxpopProgram = `${process.env.VOXPOP_BUILD ?? `${root}/build`}/cli/voxpop`;
 
 export const env = Object.fromEntries(
-  readFileSync(`${run}/pop.env`, 'utf8')
+  readFileSync(`${runDirectory}/pop.env`, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('VOXPOP_'))
     .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
@@ -24,12 +25,10 @@ export const textChannelId = env.VOXPOP_TEXT_CHANNEL;
 export const voiceChannelId = env.VOXPOP_VOICE_CHANNEL;
 export const token = (k) => env[`VOXPOP_TOKEN_${k}`];
 
-export const pidOf = (process) => Number(readFileSync(`${run}/${process}.pid`, 'utf8'));
+export const pidOf = (name) => Number(readFileSync(`${runDirectory}/${name}.pid`, 'utf8'));
 
 export async function voxpop(...args) {
-  const { stdout } = await promisify(execFile)(`${build}/cli/voxpop`, [...args, '--config', `${run}/voxpop.yaml`], {
-    maxBuffer: 64 << 20,
-  });
+  const { stdout } = await promisify(execFile)(voxpopProgram, [...args, '--config', configFile], { maxBuffer: 64 << 20 });
   return stdout;
 }
 
