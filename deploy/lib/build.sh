@@ -2,14 +2,16 @@
 # Builds the tree with meson: one build directory a purpose, configured once.
 # SPDX-License-Identifier: Apache-2.0
 
-# build_tree DIRECTORY [meson option …]
-build_tree() {
+# build_configure DIRECTORY [meson option …]
+build_configure() {
     local directory=$1
     shift
-    if [ ! -f "$directory/build.ninja" ]; then
-        quietly "$RUN/build.log" meson setup "$directory" "$ROOT" "$@" || return 1
-    fi
-    quietly "$RUN/build.log" ninja -C "$directory"
+    [ -f "$directory/build.ninja" ] || quietly "$RUN/build.log" meson setup "$directory" "$ROOT" "$@"
+}
+
+# build_tree DIRECTORY [meson option …]
+build_tree() {
+    build_configure "$@" && quietly "$RUN/build.log" ninja -C "$1"
 }
 
 build_pop() {

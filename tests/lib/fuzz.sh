@@ -26,12 +26,25 @@ fuzz_target() {
     fi
 }
 
+# The targets' files, one a line.
+fuzz_targets() {
+    meson introspect --targets "$BUILD-fuzz" |
+        jq -r '.[] | select(.type == "executable" and (.name | startswith("fuzz_"))) | .filename[0]' | sort
+}
+
 suite_fuzz() {
     local work program targets
     [ "$LONG" = no ] || FUZZ_SECONDS=$FUZZ_SECONDS_LONG
-    CC=clang tests_built fuzz "$BUILD-fuzz" -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false || return 0
+    if ! CC=clang build_configure "$BUILD-fuzz" -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false; then
+        report_fail "fuzz: the tree can be configured with clang"
+        return
+    fi
+    mapfile -t targets < <(fuzz_targets)
+    if ! quietly "$LOGS/fuzz-build.log" ninja -C "$BUILD-fuzz" "${targets[@]#"$BUILD-fuzz/"}"; then
+        report_fail "fuzz: the targets build"
+        return
+    fi
     work=$(mktemp -d)
-    mapfile -t targets < <(find "$BUILD-fuzz/tests/fuzz" -maxdepth 2 -type f -name 'fuzz_*' -perm -u+x | sort)
     # As many at a time as there are CPUs; their sentences are counted in one place.
     for program in "${targets[@]}"; do
         while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done

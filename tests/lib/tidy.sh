@@ -40,7 +40,7 @@ tidy_shell_scripts() {
         case $(head -c 64 "$file" | tr -d '\0' | head -n 1) in
         '#!/bin/bash'* | '# shellcheck shell=bash'*) printf '%s\n' "$file" ;;
         esac
-    done | xargs -r shellcheck -x --format gcc)
+    done | xargs -r shellcheck -x --severity warning --format gcc)
 }
 
 tidy_in_c() {
@@ -51,6 +51,6 @@ suite_tidy() {
     tidy_long_files | tidy_rule "no file has more than $TIDY_LINES_MAX lines"
     tidy_without_licence | tidy_rule "every file names its licence"
     tidy_in_c '^dataplane/port/' '\brte_[a-z]|<rte_' | tidy_rule "DPDK is named in dataplane/port only"
-    tidy_in_c '^$' '\b(strcpy|strcat|sprintf|gets|strtok|alloca)\(' | tidy_rule "no banned call"
+    tidy_in_c '^tests/' '\b(strcpy|strcat|sprintf|gets|strtok|alloca)\(' | tidy_rule "no banned call"
     tidy_shell_scripts 2>&1 | tidy_rule "shellcheck has nothing to say"
 }
