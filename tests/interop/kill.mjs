@@ -1,0 +1,108 @@
+// The control plane is killed again and again while two clients talk and chat: no connection drops, audio has no gap,
+// every message arrives exactly once in the same sessions, and within a second chat goes on.
+// SPDX-License-Identifier: Apache-2.0
+import { Events } from 'discord.js';
+import { equal, eventually, finish, need, sleep, test, truth } from './lib/harness.mjs';
+import { freshText, logins, textOf } from './lib/client.mjs';
+import { join, leave, listen, speak } from './lib/audio.mjs';
+import { pidOf, rest, status, textChannelId } from './lib/pop.mjs';
+
+const KILLS = Number(process.env.VOXPOP_KILLS ?? 20);
+const BETWEEN_MS = 2_000;
+const AGAIN_MS = 1_000; // design: within a second chat goes on
+
+const [alice, bob] = await need('two clients log in', () => logins(1, 2));
+const [a, b] = await need('both are in a call', async () => [await join(alice), await join(bob)]);
+
+const arrived = new Map();
+bob.on(Events.MessageCreate, (message) => {
+  const entry = arrived.get(message.content) ?? [];
+  arrived.set(message.content, [...entry, { id: message.id, at: performance.now() }]);
+});
+const fromAlice = listen(b, alice.user.id, 1);
+const fromBob = listen(a, bob.user.id, 2);
+await need('each hears the other', () =>
+  eventually(async () => {
+    await Promise.all([speak(a, 1, 3), speak(b, 2, 3)]);
+    return fromAlice.numbers.length > 0 && fromBob.numbers.length > 0;
+  }, 'first words', 20_000));
+await sleep(200);
+fromAlice.numbers.length = 0;
+fromBob.numbers.length = 0;
+
+const before = await status();
+let talking = true;
+const talk = Promise.all([speak(a, 1, () => talking, 1), speak(b, 2, () => talking, 1)]);
+
+const sent = [];
+async function say(what) {
+  const content = freshText(what);
+  const message = { content, at: performance.now() };
+  sent.push(message);
+  message.id = (await textOf(alice).send(content)).id;
+  return message;
+}
+
+const pauses = [];
+await test(`the control plane dies ${KILLS} times and comes back as another process each time`, async () => {
+  for (let k = 0; k < KILLS; k += 1) {
+    const pid = pidOf('controlplane');
+    const around = [say(`just before kill ${k}`)];
+    process.kill(pid, 'SIGKILL');
+    const killed = performance.now();
+    around.push(say(`just after kill ${k}`));
+    const [, after] = await Promise.all(around);
+    const [{ at }] = await eventually(() => arrived.get(after.content), `message after kill ${k}`);
+    pauses.push(at - killed);
+    await eventually(() => pidOf('controlplane') !== pid, 'a new process');
+    await sleep(BETWEEN_MS);
+  }
+});
+
+await test(`chat went on within ${AGAIN_MS} ms of each kill`, async () => {
+  equal(pauses.length, KILLS, 'kills');
+  console.log(`# pauses in ms: ${pauses.map(Math.round).sort((x, y) => x - y).join(' ')}`);
+  truth(Math.max(...pauses) <= AGAIN_MS, `longest pause ${Math.max(...pauses)} ms`);
+});
+
+await test('every message sent around the kills arrived exactly once, with the id of its REST answer', async () => {
+  for (const { content, id } of sent) {
+    await eventually(() => arrived.has(content), `message “${content}”`);
+    equal(arrived.get(content).map((one) => one.id), [id], `arrivals of “${content}”`);
+  }
+});
+
+await test('the history holds each of them once', async () => {
+  const stored = [];
+  for (let last = '9000000000000000000'; stored.length < sent.length * 2; ) {
+    const { json } = await rest('GET', `/channels/${textChannelId}/messages?limit=100&before=${last}`);
+    if (json.length === 0) break;
+    stored.push(...json.map((message) => message.content));
+    last = json.at(-1).id;
+  }
+  for (const { content } of sent) equal(stored.filter((one) => one === content).length, 1, `“${content}” in the history`);
+});
+
+await test('audio went on without a gap in both directions', async () => {
+  talking = false;
+  const said = await talk;
+  for (const [k, heard] of [fromAlice, fromBob].entries()) {
+    await eventually(() => heard.numbers.length >= said[k], 'the last frames').catch(() => {});
+    equal(heard.wrong, [], 'changed frames');
+    const misplaced = heard.numbers.filter((number, place) => number !== place + 1);
+    equal([heard.numbers.length, misplaced.slice(0, 5)], [said[k], []], 'frames heard, and the first out of place');
+  }
+});
+
+await test('no gateway and no voice connection was lost, and the dataplane is the same process', async () => {
+  equal([...alice.interruptions, ...bob.interruptions, ...a.interruptions, ...b.interruptions], [], 'interruptions');
+  const now = await status();
+  equal(now.dataplane.pid, before.dataplane.pid, 'dataplane');
+  equal(now.sessions.voice, before.sessions.voice, 'voice sessions');
+  truth(now.controlplane.alive, 'control plane alive');
+});
+
+leave(a);
+leave(b);
+await Promise.all([alice.destroy(), bob.destroy()]);
+finish();

@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# The benches run and write their figures; how good the figures are is not a matter of these tests.
+# SPDX-License-Identifier: Apache-2.0
+
+BENCH_NAMES=(voice-fanout)
+
+bench_figure_is_whole() {
+    jq -e --arg name "$1" 'length > 0 and all(.[]; .bench == $name and (.metric | type == "string")
+        and (.value | type == "number" and . > 0) and (.unit | type == "string") and (.params | type == "object")
+        and has("limit") and (.limit_name | type == "string") and has("peer") and (.peer_name | type == "string")
+        and (.machine | type != "null"))' "$2" >/dev/null
+}
+
+suite_bench() {
+    local name
+    tests_built bench "$BUILD" --buildtype release || return 0
+    for name in "${BENCH_NAMES[@]}"; do
+        rm -f "$LOGS/$name.json"
+        if timeout 300 "$ROOT/tests/bench/run" "$name" --json "$LOGS/$name.json" >"$LOGS/bench-$name.log" 2>&1 &&
+            bench_figure_is_whole "$name" "$LOGS/$name.json"; then
+            report_pass "bench: $name verifies what it counts and writes its figures"
+        else
+            report_fail "bench: $name verifies what it counts and writes its figures"
+            tail -n 20 "$LOGS/bench-$name.log" >&2
+        fi
+    done
+}

@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# The suites that meson runs: unit tests, replays, simulations and the fuzz corpora, plain and under sanitizers.
+# SPDX-License-Identifier: Apache-2.0
+
+# Meson's own log, one JSON object a test, as sentences.
+meson_sentences() {
+    jq -r '(if .result == "OK" or .result == "EXPECTEDFAIL" then "ok " elif .result == "SKIP" then "skip " else "not ok " end)
+        + .name + (if .result == "SKIP" then ": it said so" else "" end)' "$1/meson-logs/testlog.json"
+}
+
+# The output of the tests that failed.
+meson_failures() {
+    jq -r 'select(.result != "OK" and .result != "EXPECTEDFAIL" and .result != "SKIP")
+        | "   " + .name + " (" + .result + ")\n" + ((.stdout // "") + (.stderr // ""))' "$1/meson-logs/testlog.json" | tail -n 60
+}
+
+# meson_suite PREFIX DIRECTORY [meson test argument …]
+meson_suite() {
+    local prefix=$1 directory=$2
+    shift 2
+    rm -f "$directory/meson-logs/testlog.json"
+    meson test -C "$directory" --no-rebuild --timeout-multiplier 4 --num-processes "$(nproc)" "$@" >"$LOGS/$prefix.log" 2>&1
+    if [ ! -s "$directory/meson-logs/testlog.json" ]; then
+        tail -n 15 "$LOGS/$prefix.log" >&2
+        report_fail "$prefix: meson runs the tests"
+        return
+    fi
+    meson_sentences "$directory" >"$LOGS/$prefix.sentences"
+    report_run "$prefix" 60 cat "$LOGS/$prefix.sentences"
+    meson_failures "$directory" >&2
+}
+
+# tests_built NAME DIRECTORY [meson option …]
+tests_built() {
+    local name=$1
+    shift
+    build_tree "$@" && return 0
+    report_fail "$name: the tree builds"
+    return 1
+}
+
+suite_unit() {
+    tests_built unit "$BUILD" --buildtype release || return 0
+    meson_suite unit "$BUILD"
+}
+
+# gcc warns wrongly about code that a sanitizer has been woven into: there the warnings are not errors.
+suite_asan() {
+    tests_built asan "$BUILD-asan" -Dwerror=false -Db_sanitize=address,undefined -Db_lundef=false || return 0
+    ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        meson_suite asan "$BUILD-asan"
+}
+
+# Threads meet only in the region: rings, the store's queue, the helper thread.
+suite_tsan() {
+    tests_built tsan "$BUILD-tsan" -Dwerror=false -Db_sanitize=thread -Db_lundef=false || return 0
+    TSAN_OPTIONS=halt_on_error=1 meson_suite tsan "$BUILD-tsan" --suite tsan
+}
