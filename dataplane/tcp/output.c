@@ -10,26 +10,32 @@
  */
 #include "dataplane/tcp/internal.h"
 
-/* Moves the advertised edge if it is worth it; returns the window from rcv_nxt in bytes. */
-static uint32_t window_offer(struct tcp_conn *c, const struct tcp_config *config)
+/* Bytes that we could take from rcv_nxt on, as far as a window field with this scale can say them. */
+static uint32_t receive_room(const struct tcp_conn *c, const struct tcp_config *config, uint8_t scale)
+{
+    uint32_t room = config->rcv_limit > c->rcv.length ? config->rcv_limit - c->rcv.length : 0;
+    return (uint32_t)min_u64(room >> scale, UINT16_MAX) << scale;
+}
+
+/* Moves the advertised edge if it is worth it; returns the window field. */
+static uint16_t window_offer(struct tcp_conn *c, const struct tcp_config *config, uint8_t scale)
 {
     if (seq_lt(c->rcv_adv, c->rcv_nxt))
         c->rcv_adv = c->rcv_nxt; /* a FIN needs no room */
-    uint32_t room = config->rcv_limit > c->rcv.length ? config->rcv_limit - c->rcv.length : 0;
-    uint32_t grown = seq_ahead(c->rcv_adv, c->rcv_nxt + room);
+    uint32_t edge = c->rcv_nxt + receive_room(c, config, scale), grown = seq_ahead(c->rcv_adv, edge);
     if (grown && grown >= min_u64(config->rcv_limit / 2, c->rcv_mss))
-        c->rcv_adv = c->rcv_nxt + room;
-    return c->rcv_adv - c->rcv_nxt;
+        c->rcv_adv = edge;
+    return (uint16_t)min_u64((c->rcv_adv - c->rcv_nxt) >> scale, UINT16_MAX);
 }
 
 /* The peer should hear at once that the window has opened: it was nearly closed, or half of it is new. */
 static bool window_update_due(const struct tcp_conn *c, const struct tcp_config *config)
 {
-    uint32_t limit = config->rcv_limit, room = limit > c->rcv.length ? limit - c->rcv.length : 0;
-    uint32_t grown = seq_ahead(c->rcv_adv, c->rcv_nxt + room);
+    uint32_t grown = seq_ahead(c->rcv_adv, c->rcv_nxt + receive_room(c, config, c->rcv_scale));
     if (!grown || !in_states(c, TCP_RECEIVING))
         return false;
-    return grown >= limit / 2 || (seq_ahead(c->rcv_nxt, c->rcv_adv) < c->rcv_mss && grown >= c->rcv_mss);
+    return grown >= config->rcv_limit / 2 ||
+           (seq_ahead(c->rcv_nxt, c->rcv_adv) < c->rcv_mss && grown >= c->rcv_mss);
 }
 
 /* Every segment but a SYN-SENT's SYN and a RST carries an ACK; whatever was owed is paid with it. */
@@ -37,10 +43,9 @@ static void begin(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us
                   struct tcp_plan *p)
 {
     *p = (struct tcp_plan){.tuple = c->tuple, .seq = seq, .flags = flags};
-    bool syn = flags & TCP_SYN;
-    uint8_t scale = syn ? 0 : c->rcv_scale;
-    uint32_t window = (flags & TCP_ACK ? window_offer(c, env->config) : env->config->rcv_limit) >> scale;
-    p->window = window > UINT16_MAX ? UINT16_MAX : (uint16_t)window;
+    uint8_t scale = flags & TCP_SYN ? 0 : c->rcv_scale;
+    p->window = flags & TCP_ACK ? window_offer(c, env->config, scale)
+                                : (uint16_t)min_u64(env->config->rcv_limit, UINT16_MAX);
     if (c->flags & TCP_F_TIMESTAMPS) {
         p->has_timestamps = true;
         p->ts_val = tcp_timestamp(c, now_us);

@@ -103,7 +103,9 @@ enum tcp_event {
     TCP_EV_TIME_WAIT = 1 << 6, /* nothing left but waiting */
     TCP_EV_CLOSED = 1 << 7,    /* tcp_release it and free the slot, once tcp_plan returned 0 */
     TCP_EV_REPLY_RST = 1 << 8, /* answer this segment with tcp_reset_for */
-    TCP_EV_REOPEN = 1 << 9, /* a SYN that ends TIME-WAIT: CLOSED is set too; treat the segment as a new SYN */
+    /* A SYN that ends TIME-WAIT: CLOSED is set too. Treat the segment as a new SYN, with an iss beyond the
+       old snd_nxt. */
+    TCP_EV_REOPEN = 1 << 9,
 };
 
 struct tcp_out {

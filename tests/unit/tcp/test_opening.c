@@ -100,6 +100,7 @@ static void without_an_mss_option_the_default_of_the_family_holds(void **state)
     syn.mss = 0;
     accepts(&f, &syn);
     assert_int_equal(f.c.mss, 536);
+    done(&f);
     given(&f, TCP_CLOSED);
     memcpy(f.c.tuple.remote, (const uint8_t[16]){0xfd, 0, 0, 0x18, [15] = 2}, 16);
     accepts(&f, &syn);
@@ -283,6 +284,23 @@ static void the_receive_window_of_a_peer_without_scaling_is_not_scaled(void **st
     done(&f);
 }
 
+static void the_edge_advertised_is_the_edge_that_was_written(void **state)
+{
+    struct fix f;
+    given(&f, TCP_CLOSED);
+    f.config.rcv_limit = 1000003;
+    struct tcp_segment syn = a_syn();
+    syn.has_scale = true;
+    accepts(&f, &syn);
+    plan_all(&f);
+    assert_int_equal(f.c.rcv_adv, THEIRS + 65535);
+    arrives(&f, TCP_ACK, THEIRS, OURS, 0);
+    assert_int_equal(plan_all(&f), 1); /* the window that a SYN could not say */
+    assert_int_equal(f.plans[0].window, 1000003 >> 4);
+    assert_int_equal(f.c.rcv_adv, THEIRS + ((1000003 >> 4) << 4));
+    done(&f);
+}
+
 static void flags_that_no_opening_state_lists_are_dropped(void **state)
 {
     static const uint8_t bad[] = {TCP_SYN | TCP_FIN, TCP_SYN | TCP_RST, TCP_SYN | TCP_FIN | TCP_ACK,
@@ -324,6 +342,7 @@ int main(void)
         cmocka_unit_test(syn_sent_reset_counts_only_with_our_ack),
         cmocka_unit_test(two_syns_that_cross_establish_one_connection),
         cmocka_unit_test(the_receive_window_of_a_peer_without_scaling_is_not_scaled),
+        cmocka_unit_test(the_edge_advertised_is_the_edge_that_was_written),
         cmocka_unit_test(flags_that_no_opening_state_lists_are_dropped),
     };
     return cmocka_run_group_tests_name("tcp opening", tests, NULL, NULL);
