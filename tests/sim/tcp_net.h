@@ -3,7 +3,8 @@
  *
  * Each call into the core runs as a transaction over the endpoint's region, as in a worker, and some die
  * before the commit; each connection is moved to another address after some calls, as by a restart. Every
- * received byte is compared with what was sent. SPDX-License-Identifier: Apache-2.0
+ * received byte is compared with what was sent.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TESTS_TCP_NET_H
 #define VOXPOP_TESTS_TCP_NET_H

@@ -4,7 +4,8 @@
  *
  * Input: {state} then steps {op}{...}: op % 8: 0-3 segment {length:2}{bytes}, sequence numbers relative to
  * the connection's as the op's bits 3 (seq to rcv_nxt) and 4 (ack to snd_una) say; 4 pause {doublings of 1
- * ms}; 5 owner {call}; 6 read {bytes}; 7 send {bytes}. SPDX-License-Identifier: Apache-2.0
+ * ms}; 5 owner {call}; 6 read {bytes}; 7 send {bytes}.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdlib.h>
 

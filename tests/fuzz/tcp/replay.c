@@ -1,6 +1,7 @@
 /*
  * Runs a fuzz target once over every file of the folders named on the command line: the corpus as a plain
- * test. SPDX-License-Identifier: Apache-2.0
+ * test.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <dirent.h>
 #include <stdint.h>

@@ -3,7 +3,8 @@
  *
  * Ours: iss 1000, so that 1001 is our first byte. Theirs: irs 5000, 5001 is their first byte. Everything in
  * flight is acknowledged, MSS 1000, both windows wide, no timestamps, no delay in the network. The peer's
- * byte with sequence number n is byte_at(n). SPDX-License-Identifier: Apache-2.0
+ * byte with sequence number n is byte_at(n).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TESTS_TCP_FIXTURE_H
 #define VOXPOP_TESTS_TCP_FIXTURE_H

@@ -240,6 +240,17 @@ static void a_silent_peer_is_probed_and_given_up(void **state)
     done(&f);
 }
 
+static void a_bare_ack_on_the_right_edge_is_taken(void **state)
+{
+    struct fix f;
+    given(&f, TCP_ESTABLISHED);
+    sends(&f, 100);
+    assert_int_equal(arrives(&f, TCP_ACK, THEIRS + WINDOW, OURS + 100, 0), DROP_NONE);
+    assert_int_equal(f.out.events, TCP_EV_ACKED);
+    assert_int_equal(arrives(&f, TCP_ACK, THEIRS + WINDOW + 1, OURS + 100, 0), DROP_TCP_OUT_OF_WINDOW);
+    done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +273,7 @@ int main(void)
         cmocka_unit_test(an_echo_of_nothing_we_sent_measures_nothing),
         cmocka_unit_test(keepalive_is_off_unless_asked_for),
         cmocka_unit_test(a_silent_peer_is_probed_and_given_up),
+        cmocka_unit_test(a_bare_ack_on_the_right_edge_is_taken),
     };
     return cmocka_run_group_tests_name("tcp attacks and old segments", tests, NULL, NULL);
 }

@@ -345,6 +345,37 @@ static void releasing_gives_back_text_that_was_never_read(void **state)
     done(&f); /* asserts that no block is in use */
 }
 
+static void text_held_beyond_the_fin_is_let_go(void **state)
+{
+    struct fix f;
+    given(&f, TCP_ESTABLISHED);
+    arrives(&f, TCP_ACK, THEIRS + 100, OURS, 50);
+    assert_int_equal(f.blocks->used, 1);
+    arrives(&f, TCP_ACK | TCP_FIN, THEIRS, OURS, 0);
+    assert_state(&f, TCP_CLOSE_WAIT);
+    assert_int_equal(f.c.range_count, 0);
+    assert_int_equal(f.blocks->used, 0);
+    done(&f);
+}
+
+static void the_fin_does_not_go_beyond_the_peers_window(void **state)
+{
+    struct fix f;
+    given(&f, TCP_ESTABLISHED);
+    f.c.snd_wnd = 1000;
+    f.next.window = 1000;
+    f.close_on_extend = true;
+    assert_int_equal(sends(&f, 1000), 1);
+    assert_plan(&f.plans[0], TCP_ACK, OURS, THEIRS, 1000);
+    for (int i = 0; i < 3; i++)
+        arrives(&f, TCP_ACK, THEIRS, OURS, 0);
+    assert_one_plan(&f, TCP_ACK, OURS, THEIRS, 1000); /* nor with a repair */
+    assert_state(&f, TCP_ESTABLISHED);
+    arrives(&f, TCP_ACK, THEIRS, OURS + 1000, 0);
+    assert_one_plan(&f, TCP_FIN | TCP_ACK, OURS + 1000, THEIRS, 0);
+    done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +409,8 @@ int main(void)
         cmocka_unit_test(abort_is_silent_where_the_peer_has_all),
         cmocka_unit_test(a_closed_connection_asks_for_a_reset_to_everything_but_resets),
         cmocka_unit_test(releasing_gives_back_text_that_was_never_read),
+        cmocka_unit_test(text_held_beyond_the_fin_is_let_go),
+        cmocka_unit_test(the_fin_does_not_go_beyond_the_peers_window),
     };
     return cmocka_run_group_tests_name("tcp closing", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
  * Lost segments: timeouts (RFC 6298), fast retransmit and recovery (RFC 5681, 6582), limited transmit (RFC
- * 3042), smaller paths. SPDX-License-Identifier: Apache-2.0
+ * 3042), smaller paths.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/unit/tcp/fixture.h"
 
@@ -38,6 +39,7 @@ static void what_arrived_after_all_is_not_sent_a_third_time(void **state)
     passes(&f, S);
     plan_all(&f);
     arrives(&f, TCP_ACK, THEIRS, OURS + 9000, 0);
+    assert_int_equal(f.c.cwnd, 2 * MSS); /* one segment an ACK after a loss */
     assert_one_plan(&f, TCP_ACK, OURS + 9000, THEIRS, 1000);
     done(&f);
 }
@@ -165,6 +167,7 @@ static void a_partial_ack_repairs_the_next_hole_at_once(void **state)
     plan_all(&f);
     arrives(&f, TCP_ACK, THEIRS, OURS + 3000, 0);
     assert_one_plan(&f, TCP_ACK, OURS + 3000, THEIRS, 1000);
+    assert_int_equal(f.c.cwnd, (8 - 3 + 1) * MSS);
     assert_int_equal(f.counters.fast_retransmits, 1);
     done(&f);
 }
@@ -275,6 +278,43 @@ static void a_path_is_never_taken_for_larger_or_absurdly_small(void **state)
     done(&f);
 }
 
+static void an_ack_again_with_nothing_in_flight_is_no_duplicate(void **state)
+{
+    struct fix f;
+    given(&f, TCP_ESTABLISHED);
+    for (int i = 0; i < 5; i++)
+        duplicate_ack(&f);
+    assert_int_equal(f.counters.duplicate_acks, 0);
+    assert_int_equal(f.c.dup_acks, 0);
+    done(&f);
+}
+
+static void what_is_sent_again_fits_a_window_that_has_shrunk(void **state)
+{
+    struct fix f;
+    given(&f, TCP_ESTABLISHED);
+    sends(&f, 3000);
+    f.next.window = 100;
+    duplicate_ack(&f);
+    passes(&f, S);
+    assert_one_plan(&f, TCP_ACK, OURS, THEIRS, 100);
+    done(&f);
+}
+
+static void a_gibibyte_without_loss_does_not_hide_the_next_one(void **state)
+{
+    struct fix f;
+    given(&f, TCP_ESTABLISHED);
+    f.c.recover = f.c.snd_una - (1u << 30);
+    sends(&f, 3000);
+    arrives(&f, TCP_ACK, THEIRS, OURS + 1000, 0);
+    assert_int_equal(f.c.recover, OURS + 999);
+    for (int i = 0; i < 3; i++)
+        duplicate_ack(&f);
+    assert_int_equal(f.counters.fast_retransmits, 1);
+    done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +337,9 @@ int main(void)
         cmocka_unit_test(a_smaller_path_slices_what_was_sent),
         cmocka_unit_test(a_quoted_segment_that_is_not_in_flight_changes_nothing),
         cmocka_unit_test(a_path_is_never_taken_for_larger_or_absurdly_small),
+        cmocka_unit_test(an_ack_again_with_nothing_in_flight_is_no_duplicate),
+        cmocka_unit_test(what_is_sent_again_fits_a_window_that_has_shrunk),
+        cmocka_unit_test(a_gibibyte_without_loss_does_not_hide_the_next_one),
     };
     return cmocka_run_group_tests_name("tcp loss", tests, NULL, NULL);
 }

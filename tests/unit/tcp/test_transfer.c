@@ -1,6 +1,7 @@
 /*
  * ESTABLISHED without trouble: text in and out, when ACKs are sent, records and segments, what is
- * piggybacked. SPDX-License-Identifier: Apache-2.0
+ * piggybacked.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/unit/tcp/fixture.h"
 
