@@ -5,10 +5,10 @@
  * stream position. Bytes received in order but not yet consumed, and out-of-order bytes behind them, lie in
  * one chain of blocks.
  *
- * Writer: the worker that owns the slot. All zero is a closed connection. Ports are in host order; IPv4
- * addresses are written as
- * ::ffff:a.b.c.d. A deadline of 0 is not set. The slot as a whole is saved to the undo log before TCP is
- * called. SPDX-License-Identifier: Apache-2.0
+ * Writer: the worker that owns the slot. All zero is a closed connection. Ports are in host order. IPv4
+ * addresses are written out as IPv6 ones, ::ffff:a.b.c.d. A deadline of 0 is not set. The slot as a whole is
+ * saved to the undo log before TCP is called.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TCP_CONN_H
 #define VOXPOP_TCP_CONN_H

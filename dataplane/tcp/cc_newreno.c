@@ -3,8 +3,8 @@
  * (RFC 6582), limited transmit (RFC 3042), initial window (RFC 6928), byte counting (RFC 3465), no growth
  * while the window is not used (RFC 7661 4.1).
  *
- * `recover` is the sequence number behind the last one sent when the loss was noticed (RFC 6582's recover +
- * 1). SPDX-License-Identifier: Apache-2.0
+ * `recover` is the sequence number behind the last one sent when the loss was noticed: RFC 6582's and one.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/tcp/internal.h"
 
@@ -100,8 +100,7 @@ bool cc_duplicate_ack(struct tcp_conn *c)
 /* The retransmission timer has fired: all in flight counts as lost (RFC 5681 3.1, RFC 6582 3.2 step 4). */
 void cc_timeout(struct tcp_conn *c)
 {
-    if (c->retransmits == 0)
-        reduce_ssthresh(c);
+    reduce_ssthresh(c); /* of the same flight when it fires again */
     c->cwnd = c->mss;
     c->recover = c->snd_nxt;
     c->dup_acks = 0;

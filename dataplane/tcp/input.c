@@ -6,7 +6,8 @@
  * Departures, all towards strictness or repair: blind attacks are challenged (RFC 5961) at a limited rate; a
  * bare ACK on the right edge of the window is acceptable (a full window may be in flight before it); at a
  * closed window the segment at rcv_nxt is stripped of its text and taken; a FIN that is not in order is
- * ignored (it will come again). SPDX-License-Identifier: Apache-2.0
+ * ignored (it will come again).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/tcp/internal.h"
 

@@ -6,7 +6,8 @@
  * First received wins: a byte that is held is never overwritten, so an undone transaction finds accepted
  * bytes unchanged, and a peer cannot change what it said. Bound: the advertised window, and four ranges.
  * Policy: a fifth range is refused; out-of-order bytes are refused while fewer than a quarter of all blocks
- * are free; in-order bytes when none is. SPDX-License-Identifier: Apache-2.0
+ * are free; in-order bytes when none is.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/tcp/internal.h"
 

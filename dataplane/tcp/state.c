@@ -1,6 +1,6 @@
 /*
- * States of a connection, who may move between them, and the calls that open and close it (RFC
- * 9293 3.3.2, 3.10.1-3.10.5).
+ * States of a connection, who may move between them, and the calls that open and close it.
+ * RFC 9293 3.3.2, 3.10.1-3.10.5.
  *
  *                 (owner: LISTEN)              CLOSED --ACTIVE_OPEN--> SYN-SENT
  *                    |  PASSIVE_OPEN                                   |      |

@@ -4,16 +4,17 @@
  *
  * Owns: struct tcp_conn (include/tcp_conn.h), the receive chain in it, and the wire format of a segment.
  * Refuses: I/O, clocks, payload to send (it asks for it by stream position), listening (which SYN is welcome
- * is the owner's decision), SACK (parsed, never offered), urgent data (taken inline), simultaneous packets in
- * two calls. Read first: RFC 9293 (3.10), 6298, 5681, 6582, 7323, 5961, 3042, 6928.
+ * is the owner's decision), SACK (parsed, never offered), urgent data (taken inline), a FIN out of order.
+ * Read first: RFC 9293 (3.10), 6298, 5681, 6582, 7323, 5961, 3042, 6928.
  *
  * The contract, in one sentence: save the slot, change the connection once (tcp_input, tcp_on_timer, a call),
  * act on the events, then call tcp_plan until it returns 0; after the commit build the plans; come back at
- * tcp_deadline.
+ * tcp_deadline. Whoever stops planning earlier has to go on later: no deadline reminds of it.
  *
  * Times are microseconds of one clock that never goes back, not even over a restart of the process. Stream
  * positions are 64-bit and count payload bytes from 0 in each direction. Undo log: the room one call may need
- * is tcp_undo_max(). SPDX-License-Identifier: Apache-2.0
+ * is tcp_undo_max().
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TCP_H
 #define VOXPOP_TCP_H
@@ -103,15 +104,14 @@ enum tcp_event {
     TCP_EV_TIME_WAIT = 1 << 6, /* nothing left but waiting */
     TCP_EV_CLOSED = 1 << 7,    /* tcp_release it and free the slot, once tcp_plan returned 0 */
     TCP_EV_REPLY_RST = 1 << 8, /* answer this segment with tcp_reset_for */
-    /* A SYN that ends TIME-WAIT: CLOSED is set too. Treat the segment as a new SYN, with an iss beyond the
-       old snd_nxt. */
+    /* A SYN ends TIME-WAIT; CLOSED is set too. Treat it as a new SYN, with an iss beyond snd_nxt. */
     TCP_EV_REOPEN = 1 << 9,
 };
 
+/* `data` are in-order bytes within the packet: consume them, or tcp_keep the rest, before any other call. */
 struct tcp_out {
     uint32_t events; /* enum tcp_event */
-    const uint8_t
-        *data; /* in-order bytes within the packet: consume them or tcp_keep them before any other call */
+    const uint8_t *data;
     uint32_t len;
 };
 
@@ -162,10 +162,10 @@ void tcp_accept(struct tcp_conn *c, const struct tcp_env *env, const struct tcp_
 /* Active open: SYN-SENT. */
 void tcp_connect(struct tcp_conn *c, const struct tcp_env *env, const struct tcp_tuple *tuple, uint32_t iss,
                  uint64_t now_us);
-/* No byte follows those described: a FIN goes out after them. Receiving goes on. `extend` is not asked again.
- */
+/* No byte follows those described: a FIN goes out after them, and `extend` is not asked again. Receiving goes
+ * on. SYN-SENT ends at once, without an event. */
 void tcp_close(struct tcp_conn *c);
-/* At once CLOSED; tcp_plan gives one RST where the peer needs one. */
+/* At once CLOSED, without an event; tcp_plan gives one RST where the peer needs one. */
 void tcp_abort(struct tcp_conn *c);
 /* Gives back the receive blocks. To be called before the slot is freed; harmless twice. */
 void tcp_release(struct tcp_conn *c, const struct tcp_env *env);
@@ -199,7 +199,9 @@ void tcp_consume(struct tcp_conn *c, const struct tcp_env *env, uint32_t n);
 
 /* output.c */
 
-/* Fills *p with the next segment to send and takes it as sent: 1. Nothing (more) to send now: 0. */
+/* Fills *p with the next segment to send and takes it as sent: 1. Nothing (more) to send now: 0. Offers
+ * `extend` what both windows leave, at least TCP_ROOM_MIN; a full segment when nothing is in flight, for else
+ * nothing would ever probe a closed window. */
 int tcp_plan(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us, struct tcp_plan *p);
 
 /* timer.c */

@@ -1,13 +1,16 @@
 /*
- * The three timers of a connection and the estimate of the round-trip time (RFC 6298, RFC
- * 9293 3.8.3, 3.8.4, 3.8.6).
+ * The three timers of a connection and the estimate of the round-trip time.
+ * RFC 6298; RFC 9293 3.8.3, 3.8.4, 3.8.6.
  *
- *   timer_at  SYN and data: retransmission; nothing in flight or window closed: probe; FIN-WAIT-2, TIME-WAIT:
- * the end ack_at    a delayed ACK is due keep_at   nothing was heard for long
+ *   timer_at  with a flight: retransmission; without, or at a closed window: a probe;
+ *             in FIN-WAIT-2 and TIME-WAIT: the end
+ *   ack_at    a delayed ACK is due
+ *   keep_at   nothing was heard for long
  *
  * A retransmission timeout goes back to snd_una. The RTO stays doubled until a new measurement (Karn). A
  * closed window never ends a connection whose peer answers: such an answer sets `retransmits` to 0, while
- * `backoff` grows on. SPDX-License-Identifier: Apache-2.0
+ * `backoff` grows on.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/tcp/internal.h"
 
