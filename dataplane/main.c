@@ -1,6 +1,6 @@
 /*
  * voxpop-dataplane: start and stop, mirrored. Attaches the region that the supervisor made, brings up the ports, runs one worker on
- * each pinned core and the handshake helper beside them, until SIGTERM. SIGHUP reads certificate and key anew.
+ * each pinned core and the handshake helper beside them, until SIGTERM.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <getopt.h>
