@@ -1,0 +1,153 @@
+/*
+ * Rooms: the list of a room's members, in the region, and the queue of its packets that wait for their
+ * fan-out, on the heap.
+ *
+ * A walk's cursor names the member that is served next. What holds: it is a member of the room, or
+ * MEMBER_NONE: a member that leaves moves it on. New members come in at the head, so a walk under way never
+ * meets them.
+ *
+ * A room slot is in use while it has members; its generation grows with each use. Slots are chosen by the
+ * control plane; of the pool only `fresh` (one past the highest slot ever used) and `used` are kept, for
+ * whoever reads the region.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "dataplane/voice/internal.h"
+
+static void room_touch(struct voice *v, struct room *r)
+{
+    txn_touch(v->env.txn, r, sizeof *r, &r->stamp);
+}
+
+static void room_open(struct voice *v, const struct verb_member *verb, uint64_t now_us)
+{
+    struct pool *rooms = v->env.rooms;
+    struct room *r = room_of(v, verb->room);
+    txn_touch(v->env.txn, rooms, sizeof *rooms, &rooms->stamp);
+    if (rooms->fresh <= verb->room)
+        rooms->fresh = verb->room + 1;
+    if (++rooms->used > rooms->used_max)
+        rooms->used_max = rooms->used;
+    *r = (struct room){.link = POOL_NONE,
+                       .generation = r->generation + 1,
+                       .stamp = r->stamp,
+                       .channel_id = verb->channel_id,
+                       .guild_id = verb->guild_id,
+                       .head = MEMBER_NONE,
+                       .opened_us = now_us};
+}
+
+void room_link(struct voice *v, uint32_t i, const struct verb_member *verb, uint64_t now_us)
+{
+    struct room *r = room_of(v, verb->room);
+    struct voice_member *m = member_of(v, i);
+    room_touch(v, r);
+    if (!r->count)
+        room_open(v, verb, now_us);
+    if (r->head != MEMBER_NONE) {
+        member_touch(v, r->head);
+        member_of(v, r->head)->prev = i;
+    }
+    m->room = verb->room;
+    m->link = r->head;
+    m->prev = MEMBER_NONE;
+    r->head = i;
+    r->count++;
+}
+
+void room_unlink(struct voice *v, uint32_t i)
+{
+    struct voice_member *m = member_of(v, i);
+    struct room *r = room_of(v, m->room);
+    struct voice_walk *w = &v->walk[m->room];
+    room_touch(v, r);
+    if (w->walking && w->cursor == i)
+        w->cursor = m->link;
+    if (m->link != MEMBER_NONE) {
+        member_touch(v, m->link);
+        member_of(v, m->link)->prev = m->prev;
+    }
+    if (m->prev != MEMBER_NONE) {
+        member_touch(v, m->prev);
+        member_of(v, m->prev)->link = m->link;
+    } else {
+        r->head = m->link;
+    }
+    m->room = ROOM_NONE;
+    m->link = m->prev = MEMBER_NONE;
+    if (--r->count)
+        return;
+    txn_touch(v->env.txn, v->env.rooms, sizeof *v->env.rooms, &v->env.rooms->stamp);
+    v->env.rooms->used--;
+}
+
+void walk_activate(struct voice *v, uint32_t room)
+{
+    struct voice_walk *w = &v->walk[room];
+    if (w->active)
+        return;
+    w->active = true;
+    w->next = ROOM_NONE;
+    if (v->walk_first == ROOM_NONE)
+        v->walk_first = room;
+    else
+        v->walk[v->walk_last].next = room;
+    v->walk_last = room;
+    v->walks++;
+}
+
+/* False: as many packets wait as may. */
+bool room_enqueue(struct voice *v, const struct voice_datagram *d, const struct rtp_packet *r,
+                  uint32_t sender)
+{
+    uint32_t at = v->packet_free, room = member_of(v, sender)->room;
+    if (at == PENDING_NONE)
+        return false;
+    struct voice_packet *p = &v->packets[at];
+    struct voice_walk *w = &v->walk[room];
+    v->packet_free = p->next;
+    *p = (struct voice_packet){.holder = d->holder,
+                               .data = d->data,
+                               .next = PENDING_NONE,
+                               .room = room,
+                               .room_generation = room_of(v, room)->generation,
+                               .sender = sender,
+                               .text_length = r->text_length,
+                               .header_length = r->header_length};
+    if (w->first == PENDING_NONE)
+        w->first = at;
+    else
+        v->packets[w->last].next = at;
+    w->last = at;
+    v->waiting++;
+    walk_activate(v, room);
+    return true;
+}
+
+/* The first packet of a room's queue has been everywhere. */
+void room_dequeue(struct voice *v, struct voice_walk *w)
+{
+    uint32_t at = w->first;
+    w->first = v->packets[at].next;
+    w->walking = false;
+    v->packets[at].next = PENDING_NONE;
+    if (v->released_first == PENDING_NONE)
+        v->released_first = at;
+    else
+        v->packets[v->released_last].next = at;
+    v->released_last = at;
+    v->waiting--;
+}
+
+void *voice_released(struct voice *v)
+{
+    uint32_t at = v->released_first;
+    assert(!v->batch_count); /* packets of an unsealed batch are still read */
+    if (at == PENDING_NONE)
+        return NULL;
+    struct voice_packet *p = &v->packets[at];
+    v->released_first = p->next;
+    p->next = v->packet_free;
+    v->packet_free = at;
+    return p->holder;
+}
