@@ -158,6 +158,21 @@ static void incremental_checksum_agrees_with_a_new_one(void **state)
     }
 }
 
+static void budget_gives_a_burst_and_then_the_rate(void **state)
+{
+    struct net_budget b = {0};
+    unsigned taken = 0;
+    for (unsigned i = 0; i < 100; i++)
+        taken += net_budget_take(&b, 50, 10, 5000000);
+    assert_int_equal(taken, 10);
+    for (uint64_t now = 5000000; now < 15000000; now += 1000)
+        taken += net_budget_take(&b, 50, 10, now);
+    assert_in_range(taken, 509, 510);
+    for (unsigned i = taken = 0; i < 100; i++)
+        taken += net_budget_take(&b, 50, 10, 60000000);
+    assert_int_equal(taken, 10); /* what was not taken is not saved up */
+}
+
 static void addresses_read_and_write_as_text(void **state)
 {
     char text[46];
@@ -180,6 +195,7 @@ int main(void)
         cmocka_unit_test(messages_emitted_are_the_messages_parsed),
         cmocka_unit_test(checksum_agrees_with_the_definition),
         cmocka_unit_test(incremental_checksum_agrees_with_a_new_one),
+        cmocka_unit_test(budget_gives_a_burst_and_then_the_rate),
         cmocka_unit_test(addresses_read_and_write_as_text),
     };
     return cmocka_run_group_tests_name("emit", tests, set_up_all, NULL);
