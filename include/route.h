@@ -319,7 +319,8 @@ static inline bool route_map_get(const struct route_map *m, unsigned half, uint6
     return true;
 }
 
-/* Writer: empties the inactive half, or makes it a copy of the active one. */
+/* Writer: empties the inactive half, or makes it a copy of the active one (which costs its size: change in
+ * batches). */
 static inline void route_map_clear(struct route_map *m, unsigned half)
 {
     memset(m->entry + (size_t)half * m->slots, 0, (size_t)m->slots * sizeof *m->entry);

@@ -59,6 +59,8 @@ size_t arp_reply(uint8_t *frame, size_t room, const struct net_packet *p, const 
 {
     struct arp_message m, answer = {.operation = ARP_REPLY};
     *why = arp_parse(p->l4, p->l4_len, &m);
+    if (!*why && net_addresses_has(ours, m.sender))
+        *why = DROP_ADDRESS_CONFLICT;
     if (*why || m.operation != ARP_REQUEST)
         return 0;
     if (!net_addresses_has(ours, m.target)) {

@@ -126,6 +126,8 @@ size_t nd_reply(uint8_t *frame, size_t room, const struct net_packet *p, const s
 {
     struct nd_message m, answer = {.override = true, .has_mac = true};
     *why = nd_of_packet(p, &m);
+    if (!*why && net_addresses_has(ours, m.is_solicit ? p->source : m.target))
+        *why = DROP_ADDRESS_CONFLICT;
     if (*why || !m.is_solicit)
         return 0;
     if (!net_addresses_has(ours, m.target)) {

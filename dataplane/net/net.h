@@ -143,6 +143,24 @@ size_t icmp_echo_reply(uint8_t *frame, size_t room, const struct net_packet *p,
                        const struct net_addresses *ours, const uint8_t mac[6], enum drop_reason *why);
 
 /*
+ * What may be answered without being asked twice: a budget of answers a second, for echo replies (ICMP_RATE).
+ * All zero is a full one.
+ */
+struct net_budget {
+    uint64_t spent_us; /* the time until which the answers given have used up the rate */
+};
+
+/* May one more be sent? At most `burst` at once, and `per_second` in the long run (1 to 1000000). */
+static inline bool net_budget_take(struct net_budget *b, uint32_t per_second, uint32_t burst, uint64_t now_us)
+{
+    uint64_t each_us = 1000000 / per_second, from = max_u64(b->spent_us, now_us);
+    if (from + each_us > now_us + burst * each_us)
+        return false;
+    b->spent_us = from + each_us;
+    return true;
+}
+
+/*
  * Questions to the link: who has `target`? Asked from `source`, one of ours of the same family. Return the
  * frame's length (42 or 86).
  */

@@ -40,6 +40,7 @@ static unsigned device_rx(struct port_queue *q, struct packet *out, unsigned n)
     uint64_t bytes = 0;
     for (unsigned i = 0; i < got; i++) {
         if (m[i]->nb_segs == 1) {
+            __builtin_prefetch(rte_pktmbuf_mtod(m[i], const void *)); /* the holder reads headers next */
             bytes += m[i]->data_len;
             to_packet(&out[kept++], m[i], q->port);
         } else {

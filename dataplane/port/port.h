@@ -11,6 +11,20 @@
  *
  * Profiles: afxdp, memif, pci (any DPDK device, real or `vdev`), and virtual: memory only, no DPDK, made by
  * port_virtual_open() for replay, harnesses and tests.
+ *
+ * Tried with DPDK 22.11 on kernel 6.18, and kept by tests/unit/port/ports.sh:
+ *
+ * --in-memory works with net_af_xdp and with net_memif (whose rings are memfds of its own, handed over by its
+ * socket), and gives all huge pages back on kill -9. --no-huge works with both, with more TLB misses.
+ *
+ * net_af_xdp needs the packet memory in one piece; --iova-mode=va sees to that where there is no PCI device.
+ *
+ * net_memif: a server does not bind to the socket that a killed one left (we remove it, under a lock). A
+ * client does not connect again by itself (port_maintain does). A server outlives a killed client, but a
+ * control connection that ends before the handshake makes it panic: never probe its socket. Its figures start
+ * at 0 with every connection, so what passes is counted here.
+ *
+ * EAL starts once in a process: after a failed port_start the process ends.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_PORT_H

@@ -143,10 +143,12 @@ static int check(const struct port_config *cfg, char error[PORT_ERROR_MAX])
                 return port_fail(error, "CPU %u is given to workers %u and %u: give each its own",
                                  cfg->cpu[i], k, i);
     }
-    for (unsigned i = 0; i < cfg->interfaces; i++)
-        for (const char *c = cfg->profile == PORT_PCI ? "" : cfg->interface[i]; *c; c++)
-            if (*c == ',' || *c == ' ')
-                return port_fail(error, "\"%s\": a name may hold neither comma nor space", cfg->interface[i]);
+    for (unsigned i = 0; i < cfg->interfaces; i++) {
+        const char *name = cfg->interface[i] ? cfg->interface[i] : "";
+        if (!*name || (cfg->profile != PORT_PCI && strpbrk(name, ", ")))
+            return port_fail(
+                error, "\"%s\" names no interface: it may be neither empty nor hold comma or space", name);
+    }
     if (cfg->profile == PORT_AFXDP && (!cfg->xdp_program || access(cfg->xdp_program, R_OK)))
         return port_fail(
             error,
@@ -240,7 +242,8 @@ static void add_device(struct arguments *a, const struct port_config *cfg, struc
             cfg->memif_server ? "server" : "client", name, rsize);
         return;
     case PORT_PCI:
-        snprintf(d->driver, sizeof d->driver, "%.*s", (int)strcspn(name, ","), name);
+        snprintf(d->driver, sizeof d->driver, "%s", d->name);
+        d->driver[strcspn(d->driver, ",")] = 0;
         add(a, is_vdev(name) ? "--vdev=%s" : "--allow=%s", name);
         return;
     }

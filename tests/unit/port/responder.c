@@ -251,6 +251,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < cfg.workers; i++)
         result |= port_join(i);
     print_figures(cfg.workers);
+    fflush(stdout);
     port_stop();
     return result;
 }
