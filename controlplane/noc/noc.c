@@ -65,7 +65,7 @@ static struct answer status_answer(struct noc *n)
         n->latest = *s;
     }
     json_t *j = status_json(s, n->before.time_us ? &n->before : NULL);
-    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+    char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(j);
     free(s);
     if (!text)

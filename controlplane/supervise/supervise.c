@@ -120,7 +120,7 @@ static void end_strangers(struct supervisor *s)
 static bool open_region(struct supervisor *s)
 {
     char why[256], note[256];
-    if (keep_existing(&s->region, s->region_path, s->config, why) == KEEP_KEPT) {
+    if (keep_existing(&s->region, s->region_path, s->config, why)) {
         line("info", "region_kept", "size_mib=%llu", (unsigned long long)s->region.size >> 20);
         for (int i = 0; i < CHILDREN; i++)
             child_adopt(&s->child[i], &s->region);

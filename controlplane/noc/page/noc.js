@@ -60,7 +60,8 @@ function push(name, value) {
 function draw(name) {
   const svg = $(name + "-line"), values = history[name], height = 100;
   const top = Math.max(1, ...values.map((v) => v ?? 0)) * 1.15;
-  const points = values.map((v, i) =>
+  const begin = values.findIndex((v) => v !== null);
+  const points = begin < 0 ? [] : values.slice(begin).map((v, n) => [v, n + begin]).map(([v, i]) =>
     (SAMPLES - values.length + i) / (SAMPLES - 1) * 1000 + " " + (height - (v ?? 0) / top * height).toFixed(2));
   svg.setAttribute("viewBox", "0 0 1000 " + height);
   if (!svg.firstChild)
@@ -107,14 +108,20 @@ function showState(good, text) {
   $("state").lastElementChild.textContent = text;
 }
 
-function showCores(workers) {
-  $("cores").className = workers.length > CORE_ROWS ? "many" : "";
-  $("cores").replaceChildren(...workers.map((w) => {
+function showCores(now, before) {
+  const many = now.workers.length > CORE_ROWS;
+  $("cores").className = many ? "many" : "";
+  $("cores").replaceChildren(...now.workers.map((w, k) => {
+    const was = before?.workers[k];
+    const speed = (field) => was ? rate(now, before, (a) => a === now ? w[field] : was[field]) : null;
+    const show = (v) => v === null ? "\u2013" : short(v) + "/s";
     const item = make("li", undefined, w.busy_share > HOT ? "hot" : ""), bar = make("div", undefined, "bar");
     const fill = make("i");
     fill.style.width = w.busy_share * 100 + "%";
     bar.append(fill);
     item.append(make("span", "core " + w.core), bar, make("b", Math.round(w.busy_share * 100) + "\u2009%"));
+    if (!many)
+      item.append(make("small", show(speed("packets_in")) + " in, " + show(speed("packets_out")) + " out"));
     return item;
   }));
 }
@@ -176,7 +183,7 @@ function show(now) {
   showTile("gateway", now.sessions.gateway, messages === null ? "" : short(messages) + " messages/s out");
   showTile("voice", now.sessions.voice, voice === null ? "" : short(voice) + " voice packets/s out");
   showTile("rooms", now.rooms.open, count(now.rooms.members) + " members");
-  showCores(now.workers);
+  showCores(now, before);
   showDrops(now, answers[0]);
   showPorts(now, before);
   answers.push(now);

@@ -179,10 +179,12 @@ static void fake_sessions(struct region *r)
 
 void fake_box(struct region *r, uint32_t pid)
 {
-    static const uint8_t boot_id[16] = {1};
+    uint8_t boot_id[16];
     uint64_t size = region_bytes(&fake_geometry);
     void *memory = aligned_alloc(4096, size);
-    assert(memory);
+    bool known = region_boot_id(boot_id);
+    assert(memory && known);
+    (void)known;
     memset(memory, 0, size);
     region_format(r, memory, &fake_geometry, boot_id);
     for (uint32_t k = 0; k < fake_geometry.workers; k++) {
