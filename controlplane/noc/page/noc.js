@@ -7,6 +7,7 @@
 const SAMPLES = 120; /* two minutes of sparkline */
 const RECENT = 10;   /* seconds that "last 10 s" means */
 const CORE_ROWS = 10;
+const PORT_ROWS = 3; /* more of them are shown in short */
 const HOT = 0.9;
 
 const $ = (id) => document.getElementById(id);
@@ -148,6 +149,7 @@ function showDrops(now, before) {
 }
 
 function showPorts(now, before) {
+  $("ports").className = now.ports.length > PORT_ROWS ? "many" : "";
   $("ports").replaceChildren(...now.ports.map((p) => {
     const item = make("li", undefined, p.link === "up" ? "" : "down"), title = make("p");
     const was = before?.ports.find((b) => b.name === p.name);
