@@ -181,7 +181,7 @@ bool child_adopt(struct child *ch, const struct region *r)
            adopt(ch, read_pid(ch->pid_file));
 }
 
-void child_ended(struct child *ch)
+void child_ended(struct child *ch, bool asked)
 {
     siginfo_t info = {0};
     uint64_t lived_us = region_now_us() - ch->started_us;
@@ -192,8 +192,8 @@ void child_ended(struct child *ch)
     uint64_t pause_us = restart_pause(&ch->restart, lived_us);
     ch->due_us = region_now_us() + pause_us;
     const char *how = !ch->own ? "adopted" : info.si_code == CLD_EXITED ? "status" : "signal";
-    line("warning", "ended", "name=%s pid=%d %s=%d lived_ms=%llu pause_ms=%llu", ch->name, (int)ch->pid, how,
-         ch->own ? info.si_status : 1, (unsigned long long)lived_us / 1000,
+    line(asked ? "info" : "warning", "ended", "name=%s pid=%d %s=%d lived_ms=%llu pause_ms=%llu", ch->name,
+         (int)ch->pid, how, ch->own ? info.si_status : 1, (unsigned long long)lived_us / 1000,
          (unsigned long long)pause_us / 1000);
     ch->pid = 0;
     ch->pidfd = -1;

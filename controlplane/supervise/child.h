@@ -37,8 +37,8 @@ bool child_start(struct child *ch, const struct config *c, const char *file);
 /* Takes over the running process that the region or the pid file names, if it runs our program. */
 bool child_adopt(struct child *ch, const struct region *r);
 
-/* Its pidfd says that it has ended: reaps, logs, and sets due_us. */
-void child_ended(struct child *ch);
+/* Its pidfd says that it has ended, as it was `asked` to or not: reaps, logs, and sets due_us. */
+void child_ended(struct child *ch, bool asked);
 
 void child_signal(const struct child *ch, int signal);
 

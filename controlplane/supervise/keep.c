@@ -11,25 +11,18 @@
 
 #define WHY 256
 
-enum keep keep_existing(struct region *r, const char *path, const struct config *c, char *why)
+bool keep_existing(struct region *r, const char *path, const struct config *c, char *why)
 {
-    uint8_t boot_id[16];
     struct region_geometry wanted;
     why[0] = 0;
-    if (access(path, F_OK)) {
-        return KEEP_FAILED;
-    }
-    if (!region_attach(r, path, true, why))
-        return KEEP_FAILED;
+    if (access(path, F_OK) || !region_attach(r, path, true, why))
+        return false;
     config_geometry(c, &wanted);
-    if (!region_boot_id(boot_id) || memcmp(boot_id, r->header->boot_id, sizeof boot_id) != 0)
-        snprintf(why, WHY, "it is of an earlier boot");
-    else if (memcmp(&wanted, &r->header->geometry, sizeof wanted) != 0)
-        snprintf(why, WHY, "the configuration asks for another geometry (dataplane.workers or limits)");
-    else
-        return KEEP_KEPT;
+    if (memcmp(&wanted, &r->header->geometry, sizeof wanted) == 0)
+        return true;
+    snprintf(why, WHY, "the configuration asks for another geometry (dataplane.workers or limits)");
     region_detach(r);
-    return KEEP_FAILED;
+    return false;
 }
 
 /* Where 2 MiB hugepages are mounted; false: nowhere. */

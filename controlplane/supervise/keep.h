@@ -7,14 +7,12 @@
 #include "config/config.h"
 #include "region.h"
 
-enum keep { KEEP_FAILED, KEEP_CREATED, KEEP_KEPT };
-
 /*
- * Attaches the region at `path` if it is of this boot, this build and this configuration's geometry; that is
- * KEEP_KEPT. Otherwise `why` says what was wrong with it (empty: there was none), and the caller ends the
- * processes that use it before keep_create.
+ * Attaches the region at `path` if it is of this boot, this build and this configuration's geometry. False:
+ * `why` says what was wrong with it (empty: there was none), and the caller ends the processes that use it
+ * before keep_create.
  */
-enum keep keep_existing(struct region *r, const char *path, const struct config *c, char *why);
+bool keep_existing(struct region *r, const char *path, const struct config *c, char *why);
 
 /* Creates it anew, on hugepages if the configuration allows and enough are free; `note` says if not. */
 bool keep_create(struct region *r, const char *path, const struct config *c, char *note, char *why);

@@ -111,7 +111,7 @@ static void end_strangers(struct supervisor *s)
             child_signal(ch, SIGKILL);
             poll(&gone, 1, 1000);
         }
-        child_ended(ch);
+        child_ended(ch, true);
         ch->restart.deaths = 0;
         ch->due_us = 0;
     }
@@ -120,7 +120,7 @@ static void end_strangers(struct supervisor *s)
 static bool open_region(struct supervisor *s)
 {
     char why[256], note[256];
-    if (keep_existing(&s->region, s->region_path, s->config, why) == KEEP_KEPT) {
+    if (keep_existing(&s->region, s->region_path, s->config, why)) {
         line("info", "region_kept", "size_mib=%llu", (unsigned long long)s->region.size >> 20);
         for (int i = 0; i < CHILDREN; i++)
             child_adopt(&s->child[i], &s->region);
@@ -236,7 +236,7 @@ static void loop(struct supervisor *s)
         atomic_store(&s->region.header->process[PROCESS_SUPERVISOR].alive_us, now_us);
         for (int i = 0; i < CHILDREN; i++)
             if (p[i + 1].revents)
-                child_ended(&s->child[i]);
+                child_ended(&s->child[i], s->stopping);
         if (p[0].revents)
             hear_signals(s);
         if (s->stopping && now_us >= s->kill_at_us)

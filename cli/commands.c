@@ -1,0 +1,67 @@
+/*
+ * The table of commands; see command.h.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/command.h"
+
+static const struct option bot[] = {{"bot", NULL, NULL, false, "a bot account"}, {0}};
+static const struct option owner[] = {{"owner", "ACCOUNT", NULL, true, "the account that owns it"}, {0}};
+static const struct option type[] = {
+    {"type", "TYPE", "text|voice|category|announcement|stage", false, "what it is for; text unless given"},
+    {0}};
+static const struct option permissions[] = {
+    {"permissions", "BITS", NULL, false, "permission bits as a number; none unless given"}, {0}};
+static const struct option port[] = {{"port", "INDEX", NULL, false, "the port it leaves by; 0 unless given"},
+                                     {0}};
+
+const struct option common_options[] = {
+    {"config", "FILE", NULL, false, "configuration file: names the run directory"},
+    {"run", "DIR", NULL, false, "run directory; ./run, then /run/voxpop unless given"},
+    {"json", NULL, NULL, false, "print JSON"},
+    {"help", NULL, NULL, false, "print help"},
+    {0},
+};
+
+const struct command commands[] = {
+    {"status", NULL, "", NULL, run_status,
+     "one screen: ports, rates, connections, sessions, rooms, drops, cores"},
+
+    {"session", "list", "", NULL, run_session_list, "gateway and voice sessions"},
+    {"session", "show", "ID", NULL, run_session_show,
+     "one session, from TCP to voice; ID is its index, or the session id or its beginning"},
+    {"connection", "list", "", NULL, run_connection_list, "TCP connections"},
+    {"connection", "show", "INDEX", NULL, run_connection_show, "one connection: TCP, TLS, WebSocket"},
+    {"room", "list", "", NULL, run_room_list, "voice rooms"},
+    {"room", "show", "ID", NULL, run_room_show, "one room and its members; ID is its index or its channel"},
+    {"presence", "list", "", NULL, run_presence_list, "who is there, by user"},
+
+    {"route", "list", "", NULL, run_route_list, "prefixes and their next hops"},
+    {"route", "add", "PREFIX via HOP", port, run_remote, "adds a prefix, or changes its hop"},
+    {"route", "remove", "PREFIX", NULL, run_remote, "removes a prefix"},
+
+    {"account", "create", "NAME", bot, run_remote, "makes an account; its token is shown this once"},
+    {"account", "list", "", NULL, run_remote, "accounts"},
+    {"token", "create", "ACCOUNT", NULL, run_remote, "makes one more token; it is shown this once"},
+    {"token", "revoke", "ACCOUNT", NULL, run_remote,
+     "voids every token of the account and closes its sessions"},
+    {"guild", "create", "NAME", owner, run_remote, "makes a guild with a text and a voice channel"},
+    {"guild", "delete", "GUILD", NULL, run_remote, "removes a guild with everything in it"},
+    {"guild", "list", "", NULL, run_remote, "guilds"},
+    {"guild", "join", "GUILD ACCOUNT", NULL, run_remote, "makes the account a member"},
+    {"guild", "leave", "GUILD ACCOUNT", NULL, run_remote, "ends the membership"},
+    {"channel", "create", "GUILD NAME", type, run_remote, "makes a channel"},
+    {"channel", "delete", "CHANNEL", NULL, run_remote, "removes a channel with its messages"},
+    {"channel", "list", "GUILD", NULL, run_remote, "channels of a guild"},
+    {"role", "create", "GUILD NAME", permissions, run_remote, "makes a role"},
+    {"role", "give", "GUILD ACCOUNT ROLE", NULL, run_remote, "gives a member a role"},
+
+    {"config", "check", "FILE", NULL, run_config_check,
+     "checks a configuration file; one line for each mistake"},
+    {"config", "defaults", "", NULL, run_config_defaults,
+     "every key with unit, default, what it takes, and whether a reload is enough"},
+    {"supervise", NULL, "", NULL, run_supervise,
+     "makes the region, starts both processes and restarts what dies; needs --config"},
+    {"completion", NULL, "", NULL, run_completion, "a completion script for bash"},
+};
+
+const size_t command_count = sizeof commands / sizeof *commands;

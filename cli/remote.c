@@ -1,0 +1,147 @@
+/*
+ * Commands that the control plane carries out: one line of JSON there, one back, over its unix socket.
+ *
+ *      {"verb": "guild.join", "args": {"guild": "1", "account": "2"}}
+ *      {"ok": true, "result": …}   {"ok": false, "error": "a sentence"}
+ *
+ * Operands and options become arguments under their names in small letters; flags are true or false.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/place.h"
+#include "cli/show.h"
+
+#define ANSWER_MAX    (64u << 20)
+#define PATIENCE_S    30
+#define READ_AT_LEAST 65536u
+
+static json_t *arguments(const struct invocation *i)
+{
+    json_t *args = json_object();
+    for (unsigned n = 0; n < i->operands; n++) {
+        char name[32];
+        size_t length = i->operand_name_length[n];
+        for (size_t k = 0; k <= length && k < sizeof name; k++)
+            name[k] = k < length ? (char)tolower((unsigned char)i->operand_name[n][k]) : 0;
+        json_object_set_new(args, strcmp(name, "hop") == 0 ? "via" : name, json_string(i->operand[n]));
+    }
+    for (const struct option *o = i->command->options; o && o->name; o++) {
+        const char *value = i->option[o - i->command->options];
+        if (!o->value)
+            json_object_set_new(args, o->name, json_boolean(value != NULL));
+        else if (value)
+            json_object_set_new(args, o->name, json_string(value));
+    }
+    return args;
+}
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = PATIENCE_S};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (strlen(path) >= sizeof to.sun_path)
+        errno = ENAMETOOLONG;
+    else if (fd >= 0) {
+        strcpy(to.sun_path, path);
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+        if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+            return fd;
+    }
+    fprintf(stderr, "voxpop: no control plane at %s (%s): is `voxpop supervise` running?\n", path,
+            strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool send_line(int fd, const json_t *request)
+{
+    char *text = json_dumps(request, JSON_COMPACT);
+    size_t length = text ? strlen(text) : 0, at = 0;
+    bool good = text != NULL;
+    if (good)
+        text[length++] = '\n'; /* in place of the terminator */
+    while (good && at < length) {
+        ssize_t n = send(fd, text + at, length - at, MSG_NOSIGNAL);
+        good = n > 0 || (n < 0 && errno == EINTR);
+        at += n > 0 ? (size_t)n : 0;
+    }
+    free(text);
+    return good;
+}
+
+/* One line; NULL when the connection ended before it did. */
+static char *read_line(int fd, size_t *length)
+{
+    char *text = NULL;
+    size_t have = 0, room = 0;
+    for (;;) {
+        if (room - have < READ_AT_LEAST) {
+            char *more = room < ANSWER_MAX ? realloc(text, room = 2 * room + READ_AT_LEAST) : NULL;
+            if (!more)
+                break;
+            text = more;
+        }
+        ssize_t n = read(fd, text + have, room - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        char *end = memchr(text + have, '\n', (size_t)n);
+        have += (size_t)n;
+        if (end) {
+            *length = (size_t)(end - text);
+            return text;
+        }
+    }
+    free(text);
+    return NULL;
+}
+
+static int show_answer(const struct invocation *i, json_t *answer)
+{
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    if (json_is_true(json_object_get(answer, "ok"))) {
+        json_t *result = json_object_get(answer, "result");
+        return show_value(i, result ? json_incref(result) : json_object());
+    }
+    fprintf(stderr, "voxpop: %s\n", error ? error : "the control plane's answer is not understood");
+    return EXIT_FAILED;
+}
+
+int run_remote(const struct invocation *i)
+{
+    struct place p;
+    char verb[64];
+    size_t length = 0;
+    int code = place_find(i, &p);
+    if (code)
+        return code;
+    int fd = connect_to(p.socket);
+    if (fd < 0)
+        return EXIT_CANNOT_CONNECT;
+    snprintf(verb, sizeof verb, "%s.%s", i->command->noun, i->command->verb);
+    json_t *request = json_pack("{s:s, s:o}", "verb", verb, "args", arguments(i));
+    char *text = request && send_line(fd, request) ? read_line(fd, &length) : NULL;
+    json_t *answer = text ? json_loadb(text, length, 0, NULL) : NULL;
+    if (!text)
+        fprintf(stderr,
+                "voxpop: the control plane did not answer; whether it did what was asked is not known\n");
+    code = text ? show_answer(i, answer) : EXIT_CANNOT_CONNECT;
+    json_decref(answer);
+    json_decref(request);
+    free(text);
+    close(fd);
+    return code;
+}

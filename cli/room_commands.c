@@ -1,0 +1,102 @@
+/*
+ * voxpop room list, voxpop room show ID.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/facts.h"
+#include "cli/place.h"
+#include "cli/show.h"
+#include "controlplane/noc/status.h"
+
+/* Calls `each` for every open room until it returns true. */
+static void walk(const struct region *r, bool (*each)(void *ctx, uint32_t worker, uint32_t index), void *ctx)
+{
+    bool enough = false;
+    for (uint32_t k = 0; k < r->header->geometry.workers && !enough; k++) {
+        uint32_t count = 0;
+        uint8_t *used = status_used(region_part(r, k, PART_ROOMS), &count);
+        for (uint32_t n = 0; used && n < count && !enough; n++)
+            enough = used[n] && each(ctx, k, n);
+        free(used);
+    }
+}
+
+struct search {
+    const struct region *r;
+    json_t *list;
+    unsigned long long id;
+    bool found;
+    uint32_t worker, index;
+};
+
+static bool append(void *ctx, uint32_t worker, uint32_t index)
+{
+    struct search *s = ctx;
+    json_array_append_new(s->list, facts_room(s->r, worker, index));
+    return false;
+}
+
+static bool match(void *ctx, uint32_t worker, uint32_t index)
+{
+    struct search *s = ctx;
+    const struct room *room = pool_at(region_part(s->r, worker, PART_ROOMS), index);
+    s->found = room->channel_id == s->id || (uint64_t)worker * s->r->header->geometry.rooms + index == s->id;
+    s->worker = worker;
+    s->index = index;
+    return s->found;
+}
+
+int run_room_list(const struct invocation *i)
+{
+    struct region r;
+    int code = place_attach(i, &r);
+    if (code)
+        return code;
+    struct search s = {.r = &r, .list = json_array()};
+    walk(&r, append, &s);
+    code = show_value(i, s.list);
+    region_detach(&r);
+    return code;
+}
+
+/* The chain is read while its core changes it: it ends at the count, or at anything that is no member. */
+static json_t *members(const struct region *r, uint32_t worker, const struct room *room)
+{
+    json_t *list = json_array();
+    uint32_t per = r->header->geometry.members, next = room->head;
+    for (uint32_t n = 0; n < room->count && next != MEMBER_NONE; n++) {
+        uint32_t within = next >= per ? next - worker * per : next;
+        if (within >= per)
+            break;
+        const struct voice_member *m = pool_at(region_part(r, worker, PART_MEMBERS), within);
+        json_array_append_new(list, facts_member(m, worker * per + within));
+        next = m->link;
+    }
+    return list;
+}
+
+int run_room_show(const struct invocation *i)
+{
+    struct region r;
+    char *end;
+    int code = place_attach(i, &r);
+    if (code)
+        return code;
+    struct search s = {.r = &r, .id = strtoull(i->operand[0], &end, 10)};
+    if (*i->operand[0] && !*end)
+        walk(&r, match, &s);
+    if (!s.found) {
+        fprintf(stderr, "voxpop: no room %s; see voxpop room list\n", i->operand[0]);
+        code = EXIT_FAILED;
+    } else {
+        const struct room *room = pool_at(region_part(&r, s.worker, PART_ROOMS), s.index);
+        json_t *j = facts_room(&r, s.worker, s.index);
+        json_object_del(j, "members"); /* the list, at the end, in place of the count */
+        json_object_set_new(j, "members", members(&r, s.worker, room));
+        code = show_value(i, j);
+    }
+    region_detach(&r);
+    return code;
+}
