@@ -7,11 +7,11 @@
 #define VOXPOP_ACTIONS_H
 
 #include "controlplane/guilds/change.h"
+#include "controlplane/guilds/tokens.h"
 
 /* A new account; its id. */
 uint64_t action_account_create(struct change *c, struct model *m, const char *username, bool bot);
 /* A new token of the account, written to `text` (TOKEN_TEXT_MAX), which is the only time it is seen. */
-#define TOKEN_TEXT_MAX 96
 void action_token_create(struct change *c, struct model *m, uint64_t user_id, char *text);
 void action_tokens_revoke(struct change *c, uint64_t user_id);
 
@@ -20,7 +20,8 @@ void action_tokens_revoke(struct change *c, uint64_t user_id);
 struct guild_created {
     uint64_t guild_id, text_channel_id, voice_channel_id;
 };
-struct guild_created action_guild_create(struct change *c, struct model *m, const char *name,
+/* `id` is the change's guild_id, from model->ids. */
+struct guild_created action_guild_create(struct change *c, struct model *m, uint64_t id, const char *name,
                                          uint64_t owner_id);
 void action_guild_delete(struct change *c, const struct guild_state *g);
 void action_guild_update(struct change *c, const struct guild_state *g, const struct guild *now);
@@ -28,12 +29,12 @@ void action_guild_update(struct change *c, const struct guild_state *g, const st
 /* `now` is the whole record as it is to be. */
 void action_channel_create(struct change *c, const struct channel *now);
 void action_channel_update(struct change *c, const struct channel *now);
-void action_channel_delete(struct change *c, const struct channel *was);
+void action_channel_delete(struct change *c, const struct guild_state *g, const struct channel *was);
 void action_role_create(struct change *c, const struct role *now);
 void action_role_update(struct change *c, const struct role *now);
-void action_role_delete(struct change *c, const struct guild_state *g, uint64_t role_id);
-void action_member_join(struct change *c, struct model *m, const struct guild_state *g, uint64_t user_id);
-void action_member_leave(struct change *c, struct model *m, const struct guild_state *g, uint64_t user_id);
+void action_role_delete(struct change *c, uint64_t guild_id, uint64_t role_id);
+void action_member_join(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id);
+void action_member_leave(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id);
 void action_member_update(struct change *c, struct model *m, const struct guild_state *g,
                           const struct member *now);
 

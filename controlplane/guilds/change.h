@@ -39,6 +39,12 @@ void change_abandon(struct change *c);
 typedef void change_again_fn(void *ctx);
 bool change_wait(struct model *m, uint64_t guild_id, change_again_fn *again, void *ctx, bool *full);
 
+/* The reply recorded in a change's payload; body is the caller's to free, NULL for none. */
+bool change_recorded(const char *payload, int *http_status, char **body);
+
+/* At the model's end: those who wait are dropped. */
+void change_forget(struct model *m);
+
 /* The effects of any completed operation, to the model's sink: those of a change from its payload, those of a
  * message from it. */
 void effects_publish(struct model *m, const struct store_op *op);

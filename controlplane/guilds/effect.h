@@ -20,6 +20,8 @@ enum effect_kind {
                                  */
     EFFECT_CHANNEL_DELETED,     /* end voice in channel_id */
     EFFECT_VOICE,               /* a moderator's hand on user_id's voice state: what `voice_*` says */
+    EFFECT_PUBLISHED,           /* the last of every outbox row: outbox_id is published, and may be set as
+                                   outbox_published           in the transaction that published the effects before it */
     EFFECT_ACCOUNT_REVOKED      /* user_id's tokens are void: close its sessions (4004) */
 };
 
@@ -27,7 +29,7 @@ enum effect_topic { TOPIC_GUILD, TOPIC_USER };
 
 struct effect {
     enum effect_kind kind;
-    uint64_t outbox_id; /* put into outbox_published with the last effect that bears it */
+    uint64_t outbox_id;
     uint64_t guild_id, channel_id, user_id;
 
     /* EFFECT_EVENT */

@@ -41,6 +41,8 @@ struct model {
     struct id_map channels;     /* struct channel */
     struct token_entry *tokens; /* open addressing by hash; tokens.c */
     size_t token_size, token_count;
+    struct request_key *answered; /* requests whose outcome the last process recorded */
+    size_t answered_count;
     struct change_wait *waiting; /* changes that wait for one under way in their guild; change.c */
     size_t waiting_count;
     effect_fn *sink; /* who carries effects out; NULL: nobody */
@@ -74,6 +76,10 @@ uint32_t model_rank(const struct guild_state *g, uint64_t user_id);
 bool model_member_ref(const struct model *m, const struct guild_state *g, uint64_t user_id,
                       struct member_ref *ref);
 
+/* Was this request answered (or about to be) by the process before this one? Then STORE_REPLAY knows the
+ * outcome. */
+bool model_answered(const struct model *m, const struct request_key *k);
+
 /* Fills everything of a MESSAGE_* payload that the model knows. `mentions` is allocated; free it. */
 void model_message_full(const struct model *m, const struct message_view *v, struct message_full *full);
 
@@ -91,5 +97,7 @@ void model_remove_role(struct model *m, uint64_t guild_id, uint64_t id);
 void model_remove_channel(struct model *m, uint64_t id);
 void model_remove_member(struct model *m, uint64_t guild_id, uint64_t user_id);
 void model_apply(struct model *m, const struct store_row *r);
+/* Frees a guild that is no longer in the map of guilds. */
+void model_free_guild(struct model *m, struct guild_state *g);
 
 #endif

@@ -36,8 +36,9 @@ void out_list_end(struct json_out *o);
 void out_key(struct json_out *o, const char *key); /* plain ASCII, not escaped */
 
 void out_string(struct json_out *o, const char *text); /* NULL: null */
-void out_id(struct json_out *o, uint64_t id);          /* "123" */
-void out_id_or_null(struct json_out *o, uint64_t id);  /* 0: null */
+void out_string_n(struct json_out *o, const char *text, size_t length);
+void out_id(struct json_out *o, uint64_t id);         /* "123" */
+void out_id_or_null(struct json_out *o, uint64_t id); /* 0: null */
 void out_int(struct json_out *o, int64_t value);
 void out_bool(struct json_out *o, bool value);
 void out_null(struct json_out *o);

@@ -67,7 +67,7 @@ struct member {
     char *nick;
     int64_t joined_at_ms;
     int64_t timeout_until_ms;
-    uint64_t *roles; /* ids, ascending, without @everyone */
+    uint64_t *roles; /* ids, without @everyone */
     size_t role_count;
     bool deaf, mute;
 };

@@ -75,6 +75,10 @@ struct message_full {
     uint8_t channel_type;
 };
 
+/* Around the `d` of an event that has no builder below. */
+void dispatch_begin(struct json_out *o, const char *event);
+void dispatch_end(struct json_out *o);
+
 void object_user(struct json_out *o, const struct user *u);
 /* The account itself, with the fields that only it sees. */
 void object_self(struct json_out *o, const struct user *u);
@@ -85,6 +89,9 @@ void object_member(struct json_out *o, const struct member *m, const struct user
 /* As REST returns it: without channels and members. */
 void object_guild(struct json_out *o, const struct guild *g, const struct role *const *roles,
                   size_t role_count);
+/* The same, left open for more fields; close with out_object_end. */
+void object_guild_open(struct json_out *o, const struct guild *g, const struct role *const *roles,
+                       size_t role_count);
 void object_voice_state(struct json_out *o, const struct voice_state *v, const struct member_ref *who);
 /* As REST returns it: without guild_id and member. */
 void object_message(struct json_out *o, const struct message_full *m);

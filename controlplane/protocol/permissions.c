@@ -9,7 +9,8 @@ uint64_t permissions_base(bool owner, uint64_t granted)
     return owner || (granted & PERM_ADMINISTRATOR) ? PERM_ALL : granted;
 }
 
-uint64_t permissions_in_channel(uint64_t base, const struct channel *c, uint64_t guild_id, const struct member *m)
+uint64_t permissions_in_channel(uint64_t base, const struct channel *c, uint64_t guild_id,
+                                const struct member *m)
 {
     if (base & PERM_ADMINISTRATOR)
         return PERM_ALL;
@@ -42,15 +43,16 @@ uint64_t permissions_implied(uint64_t p)
     if (!(p & PERM_CONNECT))
         p &= ~PERM_VOICE;
     if (!(p & PERM_SEND_MESSAGES))
-        p &= ~(uint64_t)(PERM_MENTION_EVERYONE | PERM_ATTACH_FILES | PERM_EMBED_LINKS | PERM_SEND_TTS_MESSAGES);
+        p &= ~(uint64_t)(PERM_MENTION_EVERYONE | PERM_ATTACH_FILES | PERM_EMBED_LINKS |
+                         PERM_SEND_TTS_MESSAGES);
     return p;
 }
 
 const char *permission_name(uint64_t permission)
 {
     switch (permission & -permission) {
-#define PERMISSION_CASE(name, bit)                                                                                     \
-    case PERM_##name:                                                                                                  \
+#define PERMISSION_CASE(name, bit)                                                                           \
+    case PERM_##name:                                                                                        \
         return #name;
         PERMISSION_LIST(PERMISSION_CASE)
 #undef PERMISSION_CASE

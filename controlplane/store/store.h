@@ -35,6 +35,7 @@ struct request_key {
     X(OK, "done")                                                                                            \
     X(NOT_FOUND, "no such message")                                                                          \
     X(NOT_AUTHOR, "not the author")                                                                          \
+    X(EMPTY, "nothing would be left of the message")                                                         \
     X(BAD_REFERENCE, "the message replied to does not exist")                                                \
     X(TOO_MANY_REACTIONS, "too many different reactions")                                                    \
     X(MAY_NOT_ADD, "a new emoji needs a permission")                                                         \
@@ -60,6 +61,7 @@ enum store_verb {
     STORE_MESSAGE_PIN,     /* channel_id, message_id, message.pinned */
     STORE_REACTION_ADD,    /* channel_id, message_id, user_id, emoji, may_manage: may start a new emoji */
     STORE_REACTION_REMOVE, /* channel_id, message_id, user_id, emoji */
+    STORE_REPLAY,          /* nothing but the outcome of the key; NOT_FOUND when it has none */
     STORE_CHANGE,          /* rows, payload: rows of the model and the events that say so */
     /* reads, on the reader: they see everything that was answered before they were submitted */
     STORE_MESSAGE_GET, /* channel_id, message_id, user_id */
@@ -102,7 +104,7 @@ enum outbox_kind {
     OUTBOX_REACTION_ADD = 5,    /* payload: emoji */
     OUTBOX_REACTION_REMOVE = 6, /* payload: emoji */
     OUTBOX_CHANGE = 7,          /* payload: as submitted */
-    OUTBOX_PINS = 8
+    OUTBOX_MESSAGE_PIN = 8
 };
 
 /* What there is to publish. */
@@ -130,6 +132,7 @@ struct store_op {
     uint32_t limit;
     enum store_history history;
     bool may_manage, enforce_nonce;
+    bool reference_optional, mention_replied;                    /* of a message that answers another */
     bool edit_content, edit_embeds, edit_components, edit_flags; /* which fields of `message` are new */
     struct message message;
     char *emoji;
@@ -168,8 +171,9 @@ struct store_loader {
     void (*token)(void *ctx, const struct token *t);
     void (*guild)(void *ctx, const struct guild *g);
     void (*role)(void *ctx, const struct role *r);
-    void (*channel)(void *ctx, const struct channel *c); /* with overwrites and last_message_id */
-    void (*member)(void *ctx, const struct member *m);   /* with roles */
+    void (*channel)(void *ctx, const struct channel *c);     /* with overwrites and last_message_id */
+    void (*request)(void *ctx, const struct request_key *k); /* whose outcome is recorded */
+    void (*member)(void *ctx, const struct member *m);       /* with roles */
 };
 
 /* At start, on the caller's thread, before the first store_submit: everything of the model, parents first. */
