@@ -102,7 +102,7 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool percent_decode(const char *in, size_t length, char *out, size_t size)
+bool percent_decode(const char *in, size_t length, char *out, size_t size)
 {
     size_t n = 0;
     for (size_t i = 0; i < length; i++) {

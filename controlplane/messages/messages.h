@@ -18,9 +18,10 @@
 #define MENTIONS_MAX        100
 #define NONCE_MAX           25              /* code points */
 #define NONCE_MS            (3 * 60 * 1000) /* enforce_nonce looks back this far */
-#define MESSAGE_FLAGS_SENT  (4u | 4096u) /* a sender may set these: SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS  \
-                                          */
-#define MESSAGE_FLAGS_EDIT 4u            /* and an editor this */
+#define MESSAGE_FLAGS_SENT                                                                                   \
+    (4u | 4096u)              /* a sender may set these: SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS             \
+                               */
+#define MESSAGE_FLAGS_EDIT 4u /* and an editor this */
 #define EMOJI_TEXT_MAX     128
 
 /* What is wrong with a body. */
@@ -48,6 +49,9 @@ size_t text_code_points(const char *text);
 void message_mentions(struct message *to, const struct model *m, const struct guild_state *g, uint64_t may,
                       const json_t *allowed);
 
+/* Decodes percent-encoding into text with a NUL; false when it is broken, empty, too long or has control
+ * characters. */
+bool percent_decode(const char *in, size_t length, char *out, size_t size);
 /* A percent-encoded emoji of a path: unicode text, or name:id. False: not an emoji. */
 bool emoji_decode(const char *path, size_t length, char text[EMOJI_TEXT_MAX]);
 

@@ -89,10 +89,12 @@ static int write_nonce(struct db *d, struct store_op *op, bool *found)
 /* The author of the message answered is mentioned, unless the sender said otherwise. */
 static void mention_author(struct message *m, uint64_t author_id)
 {
-    char id[24], *joined = NULL;
-    snprintf(id, sizeof id, "%llu", (unsigned long long)author_id);
-    if (m->mentions && strstr(m->mentions, id))
-        return;
+    char id[24];
+    char *joined = NULL;
+    size_t n = (size_t)snprintf(id, sizeof id, "%llu", (unsigned long long)author_id);
+    for (const char *at = m->mentions; at && *at; at += strcspn(at, ","), at += *at == ',')
+        if (!strncmp(at, id, n) && (at[n] == ',' || !at[n]))
+            return;
     if (asprintf(&joined, "%s%s%s", m->mentions ? m->mentions : "", m->mentions ? "," : "", id) < 0)
         abort();
     free(m->mentions);
