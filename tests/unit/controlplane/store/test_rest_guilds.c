@@ -298,6 +298,10 @@ static void the_operators_verbs_say_what_is_wrong(void **state)
                  {"guild create", "{\"name\":\"x\",\"owner\":\"5\"}"},
                  {"guild join", "{\"guild\":\"5\",\"account\":\"5\"}"},
                  {"channel create", "{\"guild\":\"5\"}"},
+                 {"role create", "{\"guild\":\"5\"}"},
+                 {"role give", "{\"guild\":\"5\"}"},
+                 {"channel list", "{}"},
+                 {"guild leave", "{\"guild\":\"5\"}"},
                  {"channel delete", "{\"channel\":[]}"},
                  {"token create", "{\"account\":\"x\"}"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
