@@ -1,0 +1,41 @@
+/*
+ * What can be done to accounts, guilds, channels, roles and members: each fills a change with rows, effects
+ * and the reply body. The caller has checked who may; these check nothing but what would make the model
+ * inconsistent. Used by REST and by the operator's tool alike. SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef VOXPOP_ACTIONS_H
+#define VOXPOP_ACTIONS_H
+
+#include "controlplane/guilds/change.h"
+#include "controlplane/guilds/tokens.h"
+
+/* A new account; its id. */
+uint64_t action_account_create(struct change *c, struct model *m, const char *username, bool bot);
+/* A new token of the account, written to `text` (TOKEN_TEXT_MAX), which is the only time it is seen. */
+void action_token_create(struct change *c, struct model *m, uint64_t user_id, char *text);
+void action_tokens_revoke(struct change *c, uint64_t user_id);
+
+/* A new guild with @everyone, a text channel "general" and a voice channel "General"; the owner becomes a
+ * member. */
+struct guild_created {
+    uint64_t guild_id, text_channel_id, voice_channel_id;
+};
+/* `id` is the change's guild_id, from model->ids. */
+struct guild_created action_guild_create(struct change *c, struct model *m, uint64_t id, const char *name,
+                                         uint64_t owner_id);
+void action_guild_delete(struct change *c, const struct guild_state *g);
+void action_guild_update(struct change *c, const struct guild_state *g, const struct guild *now);
+
+/* `now` is the whole record as it is to be. */
+void action_channel_create(struct change *c, const struct channel *now);
+void action_channel_update(struct change *c, const struct channel *now);
+void action_channel_delete(struct change *c, const struct guild_state *g, const struct channel *was);
+void action_role_create(struct change *c, const struct role *now);
+void action_role_update(struct change *c, const struct role *now);
+void action_role_delete(struct change *c, uint64_t guild_id, uint64_t role_id);
+void action_member_join(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id);
+void action_member_leave(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id);
+void action_member_update(struct change *c, struct model *m, const struct guild_state *g,
+                          const struct member *now);
+
+#endif

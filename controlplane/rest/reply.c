@@ -1,0 +1,201 @@
+/*
+ * Replies: HTTP/1.1 responses with the headers that clients look at, and the error bodies of
+ * reference/rest.md 3 and 4. SPDX-License-Identifier: Apache-2.0
+ */
+#include "controlplane/rest/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char *status_text(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } table[] = {{200, "OK"},
+                 {201, "Created"},
+                 {204, "No Content"},
+                 {400, "Bad Request"},
+                 {401, "Unauthorized"},
+                 {403, "Forbidden"},
+                 {404, "Not Found"},
+                 {405, "Method Not Allowed"},
+                 {413, "Content Too Large"},
+                 {429, "Too Many Requests"},
+                 {500, "Internal Server Error"},
+                 {503, "Service Unavailable"},
+                 {507, "Insufficient Storage"}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].status == status)
+            return table[i].text;
+    return "Unknown";
+}
+
+__attribute__((format(printf, 2, 3))) static void head(struct json_out *o, const char *format, ...)
+{
+    char line[256];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    out_bytes(o, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
+}
+
+static void head_date(struct json_out *o, int64_t now_ms)
+{
+    char text[64];
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm t;
+    gmtime_r(&seconds, &t);
+    strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &t);
+    head(o, "Date: %s\r\n", text);
+}
+
+static void head_limits(struct json_out *o, const struct rest_call *c, int status)
+{
+    static const char *const names[REST_BUCKETS] = {
+#define BUCKET_NAME(name, requests, ms, text) #name,
+        REST_BUCKET_LIST(BUCKET_NAME)
+#undef BUCKET_NAME
+    };
+    const struct limit_state *l = &c->limit;
+    int64_t reset = c->m->now_ms + l->reset_after_ms;
+    if (!c->limited)
+        return;
+    head(o, "X-RateLimit-Limit: %u\r\nX-RateLimit-Remaining: %u\r\n", l->limit, l->remaining);
+    head(o, "X-RateLimit-Reset: %lld.%03d\r\nX-RateLimit-Reset-After: %lld.%03d\r\n",
+         (long long)(reset / 1000), (int)(reset % 1000), (long long)(l->reset_after_ms / 1000),
+         (int)(l->reset_after_ms % 1000));
+    uint64_t id = UINT64_C(0xCBF29CE484222325);
+    for (const char *at = names[c->match.route->bucket]; *at; at++)
+        id = (id ^ (unsigned char)*at) * UINT64_C(0x100000001B3);
+    head(o, "X-RateLimit-Bucket: %016llx\r\n", (unsigned long long)id);
+    if (status == 429)
+        head(o, "Retry-After: %lld.%03d\r\n", (long long)(l->retry_after_ms / 1000),
+             (int)(l->retry_after_ms % 1000));
+}
+
+void rest_send(struct rest_call *c, int status, const char *json)
+{
+    struct json_out *o = &c->rest->reply;
+    size_t length = json ? strlen(json) : 0;
+    json_out_reset(o);
+    head(o, "HTTP/1.1 %d %s\r\n", status, status_text(status));
+    head_date(o, c->m->now_ms);
+    if (json)
+        head(o, "Content-Type: application/json\r\n");
+    if (status != 204)
+        head(o, "Content-Length: %zu\r\n", length);
+    head_limits(o, c, status);
+    if (status == 429)
+        head(o, "X-RateLimit-Scope: user\r\n%s", c->limit_global ? "X-RateLimit-Global: true\r\n" : "");
+    head(o, "Connection: %s\r\n\r\n", c->keep_alive ? "keep-alive" : "close");
+    out_bytes(o, json, length);
+    struct rest_reply reply = {.status = status,
+                               .data = o->data,
+                               .length = o->length,
+                               .keep_alive = c->keep_alive,
+                               .user_id = c->user_id};
+    c->done(c->ctx, &reply);
+    rest_call_free(c);
+}
+
+void rest_send_out(struct rest_call *c, int status, struct json_out *body)
+{
+    char *text = json_out_take(body);
+    rest_send(c, status, text);
+    free(text);
+}
+
+static void error_fields(struct json_out *o, int code, const char *message)
+{
+    out_object(o);
+    out_field_string(o, "message", message);
+    out_field_int(o, "code", code);
+}
+
+void rest_error(struct rest_call *c, int status, int code, const char *message)
+{
+    struct json_out o = {0};
+    error_fields(&o, code, message);
+    out_object_end(&o);
+    rest_send_out(c, status, &o);
+}
+
+void rest_invalid(struct rest_call *c, const char *field, const char *reason, const char *text)
+{
+    struct json_out o = {0};
+    error_fields(&o, 50035, "Invalid Form Body");
+    out_key(&o, "errors");
+    out_object(&o);
+    if (field) {
+        out_key(&o, field);
+        out_object(&o);
+    }
+    out_key(&o, "_errors");
+    out_list(&o);
+    out_object(&o);
+    out_field_string(&o, "code", reason);
+    out_field_string(&o, "message", text);
+    out_object_end(&o);
+    out_list_end(&o);
+    if (field)
+        out_object_end(&o);
+    out_object_end(&o);
+    out_object_end(&o);
+    rest_send_out(c, 400, &o);
+}
+
+void rest_unknown(struct rest_call *c, int code)
+{
+    static const struct {
+        int code;
+        const char *what;
+    } table[] = {{10003, "Unknown Channel"},
+                 {10004, "Unknown Guild"},
+                 {10007, "Unknown Member"},
+                 {10008, "Unknown Message"},
+                 {10009, "Unknown permission overwrite"},
+                 {10011, "Unknown Role"},
+                 {10013, "Unknown User"},
+                 {10014, "Unknown Emoji"}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].code == code) {
+            rest_error(c, 404, code, table[i].what);
+            return;
+        }
+    rest_error(c, 404, 0, "404: Not Found");
+}
+
+void rest_store_failed(struct rest_call *c, enum store_status status)
+{
+    switch (status) {
+    case STORE_NOT_FOUND:
+        rest_unknown(c, 10008);
+        break;
+    case STORE_NOT_AUTHOR:
+        if (c->match.route->method == REST_PATCH)
+            rest_error(c, 403, 50005, "Cannot edit a message authored by another user");
+        else
+            rest_error(c, 403, 50013, "Missing Permissions");
+        break;
+    case STORE_EMPTY:
+        rest_error(c, 400, 50006, "Cannot send an empty message");
+        break;
+    case STORE_BAD_REFERENCE:
+        rest_invalid(c, "message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message");
+        break;
+    case STORE_TOO_MANY_REACTIONS:
+        rest_error(c, 403, 30010, "Maximum number of reactions reached (20)");
+        break;
+    case STORE_MAY_NOT_ADD:
+        rest_error(c, 403, 50013, "Missing Permissions");
+        break;
+    default:
+        rest_error(c, status == STORE_DISK_FULL ? 507 : 503, 0, store_status_text(status));
+        break;
+    }
+}

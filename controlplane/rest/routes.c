@@ -1,0 +1,189 @@
+/*
+ * The route table: every method and pattern with the permission it needs, its bucket, its handler and its
+ * text; and the matcher. README's list of routes is generated from it. SPDX-License-Identifier: Apache-2.0
+ */
+#include "controlplane/rest/call.h"
+
+#include "controlplane/protocol/snowflake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MUTATION     (ROUTE_ONCE)
+#define CHANGE       (ROUTE_ONCE | ROUTE_CHANGES)
+#define BUCKET(name) REST_BUCKET_##name
+
+static const struct route routes[] = {
+    {REST_GET, "/gateway", 0, BUCKET(NONE), ROUTE_OPEN, rest_gateway, "where the gateway is"},
+    {REST_GET, "/gateway/bot", 0, BUCKET(READ), 0, rest_gateway_bot,
+     "where the gateway is, and how fast to start"},
+
+    {REST_GET, "/channels/{channel}", PERM_VIEW_CHANNEL, BUCKET(READ), 0, rest_channel_get, "a channel"},
+    {REST_PATCH, "/channels/{channel}", PERM_VIEW_CHANNEL | PERM_MANAGE_CHANNELS, BUCKET(GUILD_CHANGE),
+     CHANGE | ROUTE_BODY, rest_channel_patch, "changes a channel"},
+    {REST_DELETE, "/channels/{channel}", PERM_VIEW_CHANNEL | PERM_MANAGE_CHANNELS, BUCKET(GUILD_CHANGE),
+     CHANGE, rest_channel_delete, "removes a channel"},
+    {REST_PUT, "/channels/{channel}/permissions/{overwrite}", PERM_VIEW_CHANNEL | PERM_MANAGE_ROLES,
+     BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY, rest_overwrite_put, "sets a permission overwrite"},
+    {REST_DELETE, "/channels/{channel}/permissions/{overwrite}", PERM_VIEW_CHANNEL | PERM_MANAGE_ROLES,
+     BUCKET(GUILD_CHANGE), CHANGE, rest_overwrite_delete, "removes a permission overwrite"},
+    {REST_POST, "/channels/{channel}/typing", PERM_VIEW_CHANNEL | PERM_SEND_MESSAGES, BUCKET(TYPING), 0,
+     rest_typing, "says that one is typing"},
+
+    {REST_GET, "/channels/{channel}/messages", PERM_VIEW_CHANNEL, BUCKET(HISTORY), 0, rest_messages_get,
+     "messages, newest first: limit, before, after, around"},
+    {REST_POST, "/channels/{channel}/messages", PERM_VIEW_CHANNEL | PERM_SEND_MESSAGES,
+     BUCKET(MESSAGE_CREATE), MUTATION | ROUTE_BODY, rest_message_post, "sends a message"},
+    {REST_POST, "/channels/{channel}/messages/bulk-delete",
+     PERM_VIEW_CHANNEL | PERM_MANAGE_MESSAGES | PERM_READ_MESSAGE_HISTORY, BUCKET(MESSAGE_DELETE),
+     MUTATION | ROUTE_BODY, rest_messages_delete, "deletes 2 to 100 messages"},
+    {REST_GET, "/channels/{channel}/messages/{message}", PERM_VIEW_CHANNEL | PERM_READ_MESSAGE_HISTORY,
+     BUCKET(HISTORY), 0, rest_message_get, "a message"},
+    {REST_PATCH, "/channels/{channel}/messages/{message}", PERM_VIEW_CHANNEL, BUCKET(MESSAGE_EDIT),
+     MUTATION | ROUTE_BODY, rest_message_patch, "edits one's own message"},
+    {REST_DELETE, "/channels/{channel}/messages/{message}", PERM_VIEW_CHANNEL, BUCKET(MESSAGE_DELETE),
+     MUTATION, rest_message_delete, "deletes one's own message, or with MANAGE_MESSAGES anybody's"},
+    {REST_PUT, "/channels/{channel}/pins/{message}", PERM_VIEW_CHANNEL | PERM_MANAGE_MESSAGES,
+     BUCKET(MESSAGE_EDIT), MUTATION, rest_message_pin, "pins a message"},
+    {REST_DELETE, "/channels/{channel}/pins/{message}", PERM_VIEW_CHANNEL | PERM_MANAGE_MESSAGES,
+     BUCKET(MESSAGE_EDIT), MUTATION, rest_message_unpin, "unpins a message"},
+    {REST_PUT, "/channels/{channel}/messages/pins/{message}", PERM_VIEW_CHANNEL | PERM_MANAGE_MESSAGES,
+     BUCKET(MESSAGE_EDIT), MUTATION, rest_message_pin, "pins a message"},
+    {REST_DELETE, "/channels/{channel}/messages/pins/{message}", PERM_VIEW_CHANNEL | PERM_MANAGE_MESSAGES,
+     BUCKET(MESSAGE_EDIT), MUTATION, rest_message_unpin, "unpins a message"},
+    {REST_PUT, "/channels/{channel}/messages/{message}/reactions/{emoji}/@me",
+     PERM_VIEW_CHANNEL | PERM_READ_MESSAGE_HISTORY, BUCKET(REACTION), MUTATION, rest_reaction_put, "reacts"},
+    {REST_DELETE, "/channels/{channel}/messages/{message}/reactions/{emoji}/@me", PERM_VIEW_CHANNEL,
+     BUCKET(REACTION), MUTATION, rest_reaction_delete, "takes one's reaction back"},
+    {REST_DELETE, "/channels/{channel}/messages/{message}/reactions/{emoji}/{user}",
+     PERM_VIEW_CHANNEL | PERM_MANAGE_MESSAGES, BUCKET(REACTION), MUTATION, rest_reaction_delete_user,
+     "removes somebody's reaction"},
+    {REST_GET, "/channels/{channel}/messages/{message}/reactions/{emoji}",
+     PERM_VIEW_CHANNEL | PERM_READ_MESSAGE_HISTORY, BUCKET(HISTORY), 0, rest_reactions_get,
+     "who reacted: limit, after"},
+
+    {REST_GET, "/guilds/{guild}", 0, BUCKET(READ), 0, rest_guild_get, "a guild: with_counts"},
+    {REST_PATCH, "/guilds/{guild}", PERM_MANAGE_GUILD, BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY,
+     rest_guild_patch, "changes a guild"},
+    {REST_GET, "/guilds/{guild}/channels", 0, BUCKET(READ), 0, rest_guild_channels,
+     "the channels one may see"},
+    {REST_POST, "/guilds/{guild}/channels", PERM_MANAGE_CHANNELS, BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY,
+     rest_guild_channel_post, "makes a channel"},
+    {REST_GET, "/guilds/{guild}/roles", 0, BUCKET(READ), 0, rest_roles_get, "the roles"},
+    {REST_POST, "/guilds/{guild}/roles", PERM_MANAGE_ROLES, BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY,
+     rest_role_post, "makes a role"},
+    {REST_PATCH, "/guilds/{guild}/roles/{role}", PERM_MANAGE_ROLES, BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY,
+     rest_role_patch, "changes a role"},
+    {REST_DELETE, "/guilds/{guild}/roles/{role}", PERM_MANAGE_ROLES, BUCKET(GUILD_CHANGE), CHANGE,
+     rest_role_delete, "removes a role"},
+    {REST_GET, "/guilds/{guild}/members", 0, BUCKET(READ), 0, rest_members_get,
+     "members by id: limit, after"},
+    {REST_GET, "/guilds/{guild}/members/search", 0, BUCKET(READ), 0, rest_members_search,
+     "members whose name begins so: query, limit"},
+    {REST_PATCH, "/guilds/{guild}/members/@me", PERM_CHANGE_NICKNAME, BUCKET(GUILD_CHANGE),
+     CHANGE | ROUTE_BODY, rest_member_self_patch, "changes one's own nickname"},
+    {REST_GET, "/guilds/{guild}/members/{user}", 0, BUCKET(READ), 0, rest_member_get, "a member"},
+    {REST_PATCH, "/guilds/{guild}/members/{user}", 0, BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY,
+     rest_member_patch,
+     "changes a member: nick, roles, mute, deaf, channel_id, communication_disabled_until"},
+    {REST_DELETE, "/guilds/{guild}/members/{user}", PERM_KICK_MEMBERS, BUCKET(GUILD_CHANGE), CHANGE,
+     rest_member_delete, "kicks a member"},
+    {REST_GET, "/guilds/{guild}/regions", 0, BUCKET(READ), 0, rest_voice_regions, "voice regions"},
+    {REST_GET, "/voice/regions", 0, BUCKET(READ), 0, rest_voice_regions, "voice regions"},
+
+    {REST_GET, "/users/@me", 0, BUCKET(READ), 0, rest_user_self, "oneself"},
+    {REST_GET, "/users/@me/guilds", 0, BUCKET(READ), 0, rest_user_guilds,
+     "one's guilds: limit, before, after"},
+    {REST_GET, "/users/{user}", 0, BUCKET(READ), 0, rest_user, "a user"},
+    {REST_GET, "/applications/@me", 0, BUCKET(READ), 0, rest_application, "one's application"},
+    {REST_GET, "/oauth2/applications/@me", 0, BUCKET(READ), 0, rest_application, "one's application"},
+    {REST_GET, "/sticker-packs", 0, BUCKET(READ), ROUTE_OPEN, rest_sticker_packs, "none"},
+    {REST_GET, "/soundboard-default-sounds", 0, BUCKET(READ), 0, rest_sounds, "none"},
+};
+
+static const char *const method_names[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+
+enum rest_method rest_method_of(const char *method, size_t length)
+{
+    for (size_t i = 0; i < REST_OTHER; i++)
+        if (strlen(method_names[i]) == length && !memcmp(method_names[i], method, length))
+            return (enum rest_method)i;
+    return REST_OTHER;
+}
+
+/* One segment against {name}: fills the match. False: the segment cannot be that. */
+static bool route_capture(const char *name, size_t name_length, const char *segment, size_t length,
+                          struct route_match *m)
+{
+    const struct {
+        const char *name;
+        uint64_t *id;
+    } ids[] = {{"channel", &m->channel_id}, {"guild", &m->guild_id}, {"message", &m->message_id},
+               {"user", &m->user_id},       {"role", &m->role_id},   {"overwrite", &m->overwrite_id}};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (strlen(ids[i].name) == name_length && !memcmp(ids[i].name, name, name_length))
+            return snowflake_parse(segment, length, ids[i].id) && *ids[i].id <= INT64_MAX;
+    m->bad_emoji = !emoji_decode(segment, length, m->emoji); /* {emoji} */
+    return length > 0;
+}
+
+static bool route_fits(const char *pattern, const char *path, size_t length, struct route_match *m)
+{
+    const char *end = path + length;
+    while (*pattern == '/' && path < end && *path == '/') {
+        pattern++;
+        path++;
+        size_t want = strcspn(pattern, "/");
+        const char *slash = memchr(path, '/', (size_t)(end - path));
+        size_t have = slash ? (size_t)(slash - path) : (size_t)(end - path);
+        if (*pattern == '{') {
+            if (!route_capture(pattern + 1, want - 2, path, have, m))
+                return false;
+        } else if (want != have || memcmp(pattern, path, want)) {
+            return false;
+        }
+        pattern += want;
+        path += have;
+    }
+    return !*pattern && path == end;
+}
+
+bool route_find(enum rest_method method, const char *path, size_t length, struct route_match *match)
+{
+    bool known = false;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        *match = (struct route_match){.route = &routes[i]};
+        if (!route_fits(routes[i].pattern, path, length, match))
+            continue;
+        known = true;
+        if (routes[i].method == method)
+            return true;
+    }
+    *match = (struct route_match){.path_known = known};
+    return false;
+}
+
+/* The bits of a set, by name. */
+static void permission_text(uint64_t set, char *text, size_t size)
+{
+    size_t n = 0;
+    *text = 0;
+    for (; set; set &= set - 1)
+        n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "", permission_name(set));
+}
+
+bool rest_route_at(size_t i, struct rest_route_text *text)
+{
+    static char permissions[256];
+    static const char *const buckets[] = {
+#define BUCKET_TEXT(name, requests, ms, what) #name,
+        REST_BUCKET_LIST(BUCKET_TEXT)
+#undef BUCKET_TEXT
+    };
+    if (i >= sizeof routes / sizeof *routes)
+        return false;
+    permission_text(routes[i].permission, permissions, sizeof permissions);
+    *text = (struct rest_route_text){method_names[routes[i].method], routes[i].pattern, permissions,
+                                     buckets[routes[i].bucket], routes[i].text};
+    return true;
+}

@@ -1,0 +1,344 @@
+/*
+ * The store's threads: a writer that commits everything queued in one transaction, a reader for history, and
+ * the way back to the caller's thread.
+ *
+ *      store_submit -> lane (writer or reader) -> group -> BEGIN .. COMMIT -> finished -> eventfd ->
+ * store_drain -> done
+ *
+ * Who touches what: `lanes` and `finished` under `lock`; each lane's connection by its thread; `start` by the
+ * caller's thread before the first submit and never after. A group that fails on the disk is tried again one
+ * operation at a time, so that an operation fails for its own fault only. SPDX-License-Identifier: Apache-2.0
+ */
+#include "controlplane/store/db.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define PRUNE_ROWS 1024 /* outbox rows that one commit takes away at most */
+
+struct queue {
+    struct store_op *first, **end;
+    uint32_t count;
+};
+
+struct lane {
+    struct store *store;
+    struct db db;
+    pthread_t thread;
+    pthread_cond_t wake;
+    struct queue waiting;
+};
+
+struct store {
+    pthread_mutex_t lock;
+    struct lane writer, reader;
+    struct queue finished;
+    bool closing;
+    int event_fd;
+    uint32_t queue_max, group_max, outbox_keep;
+    uint64_t outbox_next, outbox_oldest; /* the writer's */
+    _Atomic uint64_t published;
+};
+
+static void queue_init(struct queue *q)
+{
+    *q = (struct queue){.end = &q->first};
+}
+
+static void queue_push(struct queue *q, struct store_op *op)
+{
+    op->next = NULL;
+    *q->end = op;
+    q->end = &op->next;
+    q->count++;
+}
+
+/* Takes the first `max` as a list. */
+static struct store_op *queue_take(struct queue *q, uint32_t max)
+{
+    struct store_op *list = q->first, **at = &q->first;
+    for (uint32_t i = 0; i < max && *at; i++) {
+        at = &(*at)->next;
+        q->count--;
+    }
+    q->first = *at;
+    if (at != &q->first)
+        *at = NULL;
+    else
+        list = NULL;
+    if (!q->first)
+        q->end = &q->first;
+    return list;
+}
+
+static bool verb_reads(enum store_verb v)
+{
+    return v >= STORE_MESSAGE_GET;
+}
+
+/* Takes away published rows up to *to, which becomes outbox_oldest once that is committed. */
+static int write_prune(struct store *s, struct db *d, uint64_t *to)
+{
+    uint64_t published = atomic_load_explicit(&s->published, memory_order_relaxed);
+    if (published >= s->outbox_next)
+        published = s->outbox_next - 1;
+    uint64_t may = published > s->outbox_keep ? published - s->outbox_keep : 0;
+    *to = s->outbox_oldest;
+    if (may < s->outbox_oldest + PRUNE_ROWS / 4)
+        return SQLITE_OK;
+    *to = may < s->outbox_oldest + PRUNE_ROWS ? may : s->outbox_oldest + PRUNE_ROWS;
+    return db_run(d, DB_OUTBOX_PRUNE, "ii", s->outbox_oldest, *to);
+}
+
+/* One transaction over the list. */
+static int write_group(struct store *s, struct store_op *list)
+{
+    struct db *d = &s->writer.db;
+    uint64_t next = s->outbox_next, oldest = s->outbox_oldest;
+    int rc = db_run(d, DB_BEGIN, "");
+    for (struct store_op *op = list; op && rc == SQLITE_OK; op = op->next)
+        rc = db_mutate(d, op, &next);
+    if (rc == SQLITE_OK)
+        rc = write_prune(s, d, &oldest);
+    if (rc == SQLITE_OK)
+        rc = db_run(d, DB_COMMIT, "");
+    if (rc == SQLITE_OK) {
+        s->outbox_next = next;
+        s->outbox_oldest = oldest;
+        return SQLITE_OK;
+    }
+    if (!sqlite3_get_autocommit(d->handle))
+        db_run(d, DB_ROLLBACK, "");
+    for (struct store_op *op = list; op; op = op->next) {
+        store_op_unanswer(op);
+        op->status = db_status(rc);
+    }
+    return rc;
+}
+
+static void write_list(struct store *s, struct store_op *list)
+{
+    if (write_group(s, list) == SQLITE_OK || !list->next)
+        return;
+    for (struct store_op *op = list; op; op = op->next) {
+        struct store_op *rest = op->next;
+        op->next = NULL;
+        store_op_unanswer(op);
+        write_group(s, op);
+        op->next = rest;
+    }
+}
+
+static void read_list(struct store *s, struct store_op *list)
+{
+    for (struct store_op *op = list; op; op = op->next) {
+        int rc = db_read(&s->reader.db, op);
+        if (rc != SQLITE_OK) {
+            store_op_unanswer(op);
+            op->status = db_status(rc);
+        }
+    }
+}
+
+static void lane_finish(struct store *s, struct store_op *list)
+{
+    pthread_mutex_lock(&s->lock);
+    while (list) {
+        struct store_op *op = list;
+        list = op->next;
+        queue_push(&s->finished, op);
+    }
+    pthread_mutex_unlock(&s->lock);
+    uint64_t one = 1;
+    while (write(s->event_fd, &one, sizeof one) < 0)
+        ; /* only EINTR is possible: the count never nears its end */
+}
+
+static void *lane_run(void *arg)
+{
+    struct lane *l = arg;
+    struct store *s = l->store;
+    for (;;) {
+        pthread_mutex_lock(&s->lock);
+        while (!l->waiting.first && !s->closing)
+            pthread_cond_wait(&l->wake, &s->lock);
+        struct store_op *list = queue_take(&l->waiting, l == &s->writer ? s->group_max : 1);
+        pthread_mutex_unlock(&s->lock);
+        if (!list)
+            return NULL;
+        if (l == &s->writer)
+            write_list(s, list);
+        else
+            read_list(s, list);
+        lane_finish(s, list);
+    }
+}
+
+/* Where the outbox begins and goes on. */
+static int store_outbox_ends(struct store *s)
+{
+    struct db *d = &s->writer.db;
+    sqlite3_stmt *q = db_bind(d, DB_OUTBOX_ENDS, "");
+    int rc = q ? sqlite3_step(q) : sqlite3_extended_errcode(d->handle);
+    if (rc == SQLITE_ROW) {
+        uint64_t oldest = db_u64(q, 0);
+        s->outbox_oldest = oldest ? oldest - 1 : 0;
+        s->outbox_next = db_u64(q, 1) + 1;
+    }
+    return db_end(q, rc);
+}
+
+static bool lane_start(struct store *s, struct lane *l)
+{
+    l->store = s;
+    return pthread_create(&l->thread, NULL, lane_run, l) == 0;
+}
+
+struct store *store_open(const struct store_config *c, char *error, size_t error_size)
+{
+    struct store *s = calloc(1, sizeof *s);
+    uint32_t retry_ms = c->retry_ms ? c->retry_ms : 2000;
+    if (!s)
+        abort();
+    s->queue_max = c->queue_max ? c->queue_max : 8192;
+    s->group_max = c->group_max ? c->group_max : 512;
+    s->outbox_keep = c->outbox_keep ? c->outbox_keep : 65536;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->writer.wake, NULL);
+    pthread_cond_init(&s->reader.wake, NULL);
+    queue_init(&s->writer.waiting);
+    queue_init(&s->reader.waiting);
+    queue_init(&s->finished);
+    s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (db_open(&s->writer.db, c->path, true, retry_ms, error, error_size) != SQLITE_OK)
+        goto no_writer;
+    if (db_open(&s->reader.db, c->path, false, retry_ms, error, error_size) != SQLITE_OK)
+        goto no_reader;
+    int rc = store_outbox_ends(s);
+    if (rc != SQLITE_OK) {
+        snprintf(error, error_size, "%s", sqlite3_errmsg(s->writer.db.handle));
+        goto no_threads;
+    }
+    if (lane_start(s, &s->writer) && lane_start(s, &s->reader))
+        return s;
+    snprintf(error, error_size, "cannot start a thread");
+    abort();
+no_threads:
+    db_close(&s->reader.db);
+no_reader:
+    db_close(&s->writer.db);
+no_writer:
+    close(s->event_fd);
+    free(s);
+    return NULL;
+}
+
+void store_close(struct store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->closing = true;
+    pthread_cond_signal(&s->writer.wake);
+    pthread_cond_signal(&s->reader.wake);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->writer.thread, NULL);
+    pthread_join(s->reader.thread, NULL);
+    for (struct store_op *op = queue_take(&s->finished, UINT32_MAX), *next; op; op = next) {
+        next = op->next;
+        store_op_free(op);
+    }
+    db_close(&s->reader.db);
+    db_close(&s->writer.db);
+    pthread_cond_destroy(&s->writer.wake);
+    pthread_cond_destroy(&s->reader.wake);
+    pthread_mutex_destroy(&s->lock);
+    close(s->event_fd);
+    free(s);
+}
+
+bool store_submit(struct store *s, struct store_op *op)
+{
+    struct lane *l = verb_reads(op->verb) ? &s->reader : &s->writer;
+    pthread_mutex_lock(&s->lock);
+    bool room = l->waiting.count < s->queue_max && !s->closing;
+    if (room) {
+        queue_push(&l->waiting, op);
+        pthread_cond_signal(&l->wake);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return room;
+}
+
+int store_event_fd(const struct store *s)
+{
+    return s->event_fd;
+}
+
+size_t store_drain(struct store *s, size_t max)
+{
+    uint64_t count;
+    size_t drained = 0;
+    if (read(s->event_fd, &count, sizeof count) < 0)
+        count = 0; /* nothing signalled: there may still be something left of the last time */
+    pthread_mutex_lock(&s->lock);
+    struct store_op *list = queue_take(&s->finished, max < UINT32_MAX ? (uint32_t)max : UINT32_MAX);
+    bool more = s->finished.first != NULL;
+    pthread_mutex_unlock(&s->lock);
+    while (list) {
+        struct store_op *op = list;
+        list = op->next;
+        op->done(op, op->ctx);
+        store_op_free(op);
+        drained++;
+    }
+    uint64_t one = 1;
+    if (more && write(s->event_fd, &one, sizeof one) < 0)
+        return drained; /* the count is at its end, so the fd is readable */
+    return drained;
+}
+
+bool store_wait(struct store *s, int timeout_ms)
+{
+    struct pollfd p = {.fd = s->event_fd, .events = POLLIN};
+    return poll(&p, 1, timeout_ms) > 0;
+}
+
+void store_published(struct store *s, uint64_t id)
+{
+    atomic_store_explicit(&s->published, id, memory_order_relaxed);
+}
+
+enum store_status store_load(struct store *s, const struct store_loader *l, uint64_t *highest_id)
+{
+    return db_status(db_load(&s->writer.db, l, highest_id));
+}
+
+enum store_status store_outbox_after(struct store *s, uint64_t after, store_done_fn *each, void *ctx)
+{
+    struct db *d = &s->writer.db;
+    int rc = SQLITE_OK;
+    for (size_t page = 1; rc == SQLITE_OK && page;) {
+        struct store_op *ops[256];
+        page = 0;
+        sqlite3_stmt *q = db_bind(d, DB_OUTBOX_AFTER, "i", after);
+        rc = q ? SQLITE_DONE : sqlite3_extended_errcode(d->handle);
+        while (q && page < 256 && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+            ops[page] = store_op_new(STORE_CHANGE, each, ctx);
+            db_outbox_entry(q, &ops[page]->entry);
+            after = ops[page++]->entry.id;
+        }
+        rc = db_end(q, rc);
+        for (size_t i = 0; i < page; i++) {
+            if (rc == SQLITE_OK)
+                rc = db_outbox_view(d, ops[i]);
+            if (rc == SQLITE_OK)
+                each(ops[i], ctx);
+            store_op_free(ops[i]);
+        }
+    }
+    return db_status(rc);
+}

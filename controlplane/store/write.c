@@ -1,0 +1,349 @@
+/*
+ * Mutations of messages and reactions, and the outbox row that each leaves. Every function here runs inside
+ * the writer's transaction. SPDX-License-Identifier: Apache-2.0
+ */
+#include "controlplane/store/db.h"
+
+#include "controlplane/protocol/snowflake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REACTIONS_MAX 20 /* different emoji on a message */
+
+static bool key_given(const struct request_key *k)
+{
+    static const struct request_key none;
+    return memcmp(k->boot, none.boot, sizeof k->boot) != 0;
+}
+
+/* Has this key been answered before? Then the recorded outcome is the answer. */
+static int write_replay(struct db *d, struct store_op *op)
+{
+    if (!key_given(&op->key))
+        return SQLITE_OK;
+    sqlite3_stmt *s = db_bind(d, DB_OUTBOX_BY_KEY, "bii", (const void *)op->key.boot,
+                              (int)sizeof op->key.boot, (uint64_t)op->key.worker, op->key.entry);
+    if (!s)
+        return sqlite3_extended_errcode(d->handle);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        op->replayed = true;
+        db_outbox_entry(s, &op->entry);
+    }
+    rc = db_end(s, rc);
+    return rc == SQLITE_OK && op->replayed ? db_outbox_view(d, op) : rc;
+}
+
+/* The operation has changed something: this is what there is to publish, and the key is used up. */
+static int write_outbox(struct db *d, struct store_op *op, struct outbox_entry e, uint64_t *outbox_next)
+{
+    bool keyed = key_given(&op->key);
+    e.id = (*outbox_next)++;
+    int rc = db_run(d, DB_OUTBOX_PUT, "iiiiiitbii", e.id, (uint64_t)e.kind, e.channel_id, e.message_id,
+                    e.user_id, e.author_id, e.payload, keyed ? (const void *)op->key.boot : NULL,
+                    (int)sizeof op->key.boot, (uint64_t)op->key.worker, op->key.entry);
+    e.payload = text_copy(e.payload);
+    op->entry = e;
+    return rc;
+}
+
+static struct outbox_entry message_entry(const struct store_op *op, enum outbox_kind kind, uint64_t author_id)
+{
+    return (struct outbox_entry){.kind = kind,
+                                 .channel_id = op->channel_id,
+                                 .message_id = op->message_id,
+                                 .user_id = op->user_id,
+                                 .author_id = author_id,
+                                 .payload = op->payload};
+}
+
+/* The message as it is now becomes the operation's view. */
+static int write_view(struct db *d, struct store_op *op, const struct message *m)
+{
+    struct message_view *v = store_op_view(op);
+    message_copy(&v->message, m);
+    return db_view_fill(d, v, op->user_id);
+}
+
+/* enforce_nonce: is there a first message already? */
+static int write_nonce(struct db *d, struct store_op *op, bool *found)
+{
+    const struct message *m = &op->message;
+    struct message first;
+    *found = false;
+    if (!op->enforce_nonce || !m->nonce)
+        return SQLITE_OK;
+    int rc = db_message_step(
+        d, db_bind(d, DB_MESSAGE_BY_NONCE, "itii", m->author_id, m->nonce, op->nonce_since, m->channel_id),
+        &first);
+    if (rc != SQLITE_ROW)
+        return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    *found = true;
+    rc = write_view(d, op, &first);
+    message_clear(&first);
+    return rc;
+}
+
+/* The author of the message answered is mentioned, unless the sender said otherwise. */
+static void mention_author(struct message *m, uint64_t author_id)
+{
+    char id[24];
+    char *joined = NULL;
+    size_t n = (size_t)snprintf(id, sizeof id, "%llu", (unsigned long long)author_id);
+    for (const char *at = m->mentions; at && *at; at += strcspn(at, ","), at += *at == ',')
+        if (!strncmp(at, id, n) && (at[n] == ',' || !at[n]))
+            return;
+    if (asprintf(&joined, "%s%s%s", m->mentions ? m->mentions : "", m->mentions ? "," : "", id) < 0)
+        abort();
+    free(m->mentions);
+    m->mentions = joined;
+}
+
+static int write_reference(struct db *d, struct store_op *op)
+{
+    struct message *m = &op->message;
+    if (!m->reference_id)
+        return SQLITE_OK;
+    sqlite3_stmt *s = db_bind(d, DB_MESSAGE_AUTHOR, "ii", m->channel_id, m->reference_id);
+    if (!s)
+        return sqlite3_extended_errcode(d->handle);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW && op->mention_replied)
+        mention_author(m, db_u64(s, 0));
+    if (rc == SQLITE_DONE && !op->reference_optional)
+        op->status = STORE_BAD_REFERENCE;
+    if (rc == SQLITE_DONE && op->reference_optional) {
+        m->reference_id = 0;
+        m->type = MESSAGE_DEFAULT;
+    }
+    return db_end(s, rc);
+}
+
+static int write_create(struct db *d, struct store_op *op, uint64_t *outbox_next)
+{
+    const struct message *m = &op->message;
+    bool found;
+    int rc = write_nonce(d, op, &found);
+    if (rc != SQLITE_OK || found)
+        return rc;
+    rc = write_reference(d, op);
+    if (rc != SQLITE_OK || op->status != STORE_OK)
+        return rc;
+    rc = db_run(d, DB_MESSAGE_PUT, "iiittiiiitttti", m->channel_id, m->id, m->author_id, m->content, m->nonce,
+                (uint64_t)m->type, m->reference_id, m->edited_at_ms, (uint64_t)m->flags, m->embeds,
+                m->components, m->mentions, m->mention_roles, db_message_bits(m));
+    if (rc != SQLITE_OK)
+        return rc;
+    struct message_view *v = store_op_view(op);
+    message_copy(&v->message, m);
+    if (m->reference_id && (rc = db_view_fill(d, v, op->user_id)) != SQLITE_OK)
+        return rc;
+    struct outbox_entry e = {.kind = OUTBOX_MESSAGE_CREATE,
+                             .channel_id = m->channel_id,
+                             .message_id = m->id,
+                             .user_id = m->author_id,
+                             .author_id = m->author_id};
+    return write_outbox(d, op, e, outbox_next);
+}
+
+static void replace_text(char **text, const char *now)
+{
+    free(*text);
+    *text = text_copy(now);
+}
+
+/* The edited fields into m. The operation stays as it is: its group may have to be tried again. */
+static void message_edit(struct message *m, const struct store_op *op)
+{
+    const struct message *now = &op->message;
+    if (op->edit_content) {
+        replace_text(&m->content, now->content);
+        replace_text(&m->mentions, now->mentions);
+        replace_text(&m->mention_roles, now->mention_roles);
+        m->mention_everyone = now->mention_everyone;
+    }
+    if (op->edit_embeds)
+        replace_text(&m->embeds, now->embeds);
+    if (op->edit_components)
+        replace_text(&m->components, now->components);
+    if (op->edit_flags)
+        m->flags = now->flags;
+    if (op->edit_content || op->edit_embeds || op->edit_components)
+        m->edited_at_ms = now->edited_at_ms;
+}
+
+/* Anybody's words are their own: others with MANAGE_MESSAGES may change the flags alone. */
+static bool may_edit(const struct store_op *op, uint64_t author_id)
+{
+    return author_id == op->user_id ||
+           (op->may_manage && !op->edit_content && !op->edit_embeds && !op->edit_components);
+}
+
+static int message_set(struct db *d, const struct message *m)
+{
+    return db_run(d, DB_MESSAGE_SET, "iitiitttti", m->channel_id, m->id, m->content, m->edited_at_ms,
+                  (uint64_t)m->flags, m->embeds, m->components, m->mentions, m->mention_roles,
+                  db_message_bits(m));
+}
+
+/* Loads the message that the operation names; SQLITE_OK with op->status NOT_FOUND when there is none. */
+static int write_find(struct db *d, struct store_op *op, struct message *m)
+{
+    int rc = db_message_get(d, op->channel_id, op->message_id, m);
+    if (rc == SQLITE_DONE) {
+        *m = (struct message){0};
+        op->status = STORE_NOT_FOUND;
+    }
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int write_edit(struct db *d, struct store_op *op, uint64_t *outbox_next)
+{
+    struct message m;
+    int rc = write_find(d, op, &m);
+    if (rc != SQLITE_OK || op->status != STORE_OK)
+        return rc;
+    if (op->verb == STORE_MESSAGE_PIN) {
+        m.pinned = op->message.pinned;
+    } else if (!may_edit(op, m.author_id)) {
+        op->status = STORE_NOT_AUTHOR;
+        message_clear(&m);
+        return SQLITE_OK;
+    } else {
+        message_edit(&m, op);
+        if (!*m.content && !m.embeds && !m.components) {
+            op->status = STORE_EMPTY;
+            message_clear(&m);
+            return SQLITE_OK;
+        }
+    }
+    rc = message_set(d, &m);
+    if (rc == SQLITE_OK)
+        rc = write_view(d, op, &m);
+    enum outbox_kind kind = op->verb == STORE_MESSAGE_PIN ? OUTBOX_MESSAGE_PIN : OUTBOX_MESSAGE_UPDATE;
+    if (rc == SQLITE_OK)
+        rc = write_outbox(d, op, message_entry(op, kind, m.author_id), outbox_next);
+    message_clear(&m);
+    return rc;
+}
+
+static int message_drop(struct db *d, uint64_t channel_id, uint64_t id)
+{
+    int rc = db_run(d, DB_MESSAGE_DROP, "ii", channel_id, id);
+    return rc == SQLITE_OK ? db_run(d, DB_REACTIONS_DROP, "i", id) : rc;
+}
+
+static int write_delete(struct db *d, struct store_op *op, uint64_t *outbox_next)
+{
+    struct message m;
+    int rc = write_find(d, op, &m);
+    if (rc != SQLITE_OK || op->status != STORE_OK)
+        return rc;
+    uint64_t author_id = m.author_id;
+    message_clear(&m);
+    if (author_id != op->user_id && !op->may_manage) {
+        op->status = STORE_NOT_AUTHOR;
+        return SQLITE_OK;
+    }
+    rc = message_drop(d, op->channel_id, op->message_id);
+    return rc == SQLITE_OK
+               ? write_outbox(d, op, message_entry(op, OUTBOX_MESSAGE_DELETE, author_id), outbox_next)
+               : rc;
+}
+
+static int write_delete_many(struct db *d, struct store_op *op, uint64_t *outbox_next)
+{
+    char *list = calloc(op->id_count + 1, 21);
+    size_t used = 0;
+    int rc = SQLITE_OK;
+    if (!list)
+        abort();
+    for (size_t i = 0; rc == SQLITE_OK && i < op->id_count; i++) {
+        rc = message_drop(d, op->channel_id, op->ids[i]);
+        used += (size_t)sprintf(list + used, "%s%llu", used ? "," : "", (unsigned long long)op->ids[i]);
+    }
+    struct outbox_entry e = message_entry(op, OUTBOX_MESSAGES_DELETE, 0);
+    e.payload = list;
+    if (rc == SQLITE_OK)
+        rc = write_outbox(d, op, e, outbox_next);
+    free(list);
+    return rc;
+}
+
+/* Is the emoji on the message already, and how many different ones are there? */
+static int reaction_kinds(struct db *d, const struct store_op *op, bool *there, size_t *kinds)
+{
+    struct message_view v = {.message = {.id = op->message_id}};
+    int rc = db_view_fill(d, &v, op->user_id);
+    *there = false;
+    *kinds = v.reaction_count;
+    for (size_t i = 0; i < v.reaction_count; i++)
+        *there |= !strcmp(v.reactions[i].emoji, op->emoji);
+    message_view_clear(&v);
+    return rc;
+}
+
+static int write_reaction(struct db *d, struct store_op *op, uint64_t *outbox_next)
+{
+    struct message m;
+    bool add = op->verb == STORE_REACTION_ADD, there;
+    size_t kinds;
+    int rc = write_find(d, op, &m);
+    if (rc != SQLITE_OK || op->status != STORE_OK)
+        return rc;
+    uint64_t author_id = m.author_id;
+    message_clear(&m);
+    if (add && (rc = reaction_kinds(d, op, &there, &kinds)) != SQLITE_OK)
+        return rc;
+    if (add && !there && (!op->may_manage || kinds >= REACTIONS_MAX)) {
+        op->status = op->may_manage ? STORE_TOO_MANY_REACTIONS : STORE_MAY_NOT_ADD;
+        return SQLITE_OK;
+    }
+    if (add)
+        rc = db_run(d, DB_REACTION_PUT, "itii", op->message_id, op->emoji, op->user_id, *outbox_next);
+    else
+        rc = db_run(d, DB_REACTION_DROP, "iti", op->message_id, op->emoji, op->user_id);
+    if (rc != SQLITE_OK || sqlite3_changes(d->handle) == 0)
+        return rc; /* it was so already: nothing to tell anybody */
+    struct outbox_entry e = message_entry(op, add ? OUTBOX_REACTION_ADD : OUTBOX_REACTION_REMOVE, author_id);
+    e.payload = op->emoji;
+    return write_outbox(d, op, e, outbox_next);
+}
+
+static int write_change(struct db *d, struct store_op *op, uint64_t *outbox_next)
+{
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < op->row_count; i++)
+        rc = op->rows[i].remove ? db_remove_row(d, &op->rows[i]) : db_put_row(d, &op->rows[i]);
+    if (rc != SQLITE_OK)
+        return rc;
+    return write_outbox(d, op, message_entry(op, OUTBOX_CHANGE, 0), outbox_next);
+}
+
+int db_mutate(struct db *d, struct store_op *op, uint64_t *outbox_next)
+{
+    int rc = write_replay(d, op);
+    if (rc != SQLITE_OK || op->replayed)
+        return rc;
+    switch (op->verb) {
+    case STORE_MESSAGE_CREATE:
+        return write_create(d, op, outbox_next);
+    case STORE_MESSAGE_EDIT:
+    case STORE_MESSAGE_PIN:
+        return write_edit(d, op, outbox_next);
+    case STORE_MESSAGE_DELETE:
+        return write_delete(d, op, outbox_next);
+    case STORE_MESSAGES_DELETE:
+        return write_delete_many(d, op, outbox_next);
+    case STORE_REACTION_ADD:
+    case STORE_REACTION_REMOVE:
+        return write_reaction(d, op, outbox_next);
+    case STORE_REPLAY:
+        op->status = STORE_NOT_FOUND;
+        return SQLITE_OK;
+    default:
+        return write_change(d, op, outbox_next);
+    }
+}
