@@ -37,8 +37,7 @@ pop_is_ready() {
 pop_start() {
     local pid
     step "starting the POP (log: $RUN/voxpop.log)"
-    state_add region /dev/hugepages/voxpop
-    state_add region /dev/shm/voxpop
+    state_add region "$RUN/region"
     setsid "$BUILD/cli/voxpop" supervise --config "$CONFIG" >>"$RUN/voxpop.log" 2>&1 </dev/null 9>&- &
     pid=$!
     state_add supervisor "$pid:$(process_start "$pid")"
@@ -60,6 +59,12 @@ pop_wait_ready() {
         sleep 0.2
     done
     step "ready"
+}
+
+# The region is a file in hugetlbfs or in /dev/shm, found through the link that names it.
+region_remove() {
+    [ ! -L "$1" ] || rm -f -- "$(readlink -f "$1")"
+    rm -f -- "$1"
 }
 
 # Waits until the process is gone; fails when it outlives the time.

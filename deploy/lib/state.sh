@@ -21,7 +21,7 @@ state_get() {
 state_undo_one() {
     case $1 in
     supervisor) pop_stop "$2" ;;
-    region) rm -f -- "$2"* ;;
+    region) region_remove "$2" ;;
     link) network_remove_link "$2" ;;
     netns) network_remove_namespace "$2" ;;
     offload) network_restore_offload "$2" ;;

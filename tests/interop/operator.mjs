@@ -111,7 +111,7 @@ await test('session list names as many sessions as status counts, and both of th
 await test('session show tells a session from TCP to voice', async () => {
   const own = (await sessions()).find((one) => one.kind === 'voice' && String(one.user) === alice.user.id);
   const shown = JSON.stringify(JSON.parse(await voxpop('session', 'show', String(own.id), '--json'))).toLowerCase();
-  for (const layer of ['tcp', 'tls', 'ws', 'voice']) truth(shown.includes(`"${layer}`), `no ${layer} in ${shown}`);
+  for (const layer of ['tcp', 'tls', 'websocket', 'voice']) truth(shown.includes(`"${layer}":{`), `no ${layer} in ${shown}`);
   truth(!shown.includes('secret') && !shown.includes(token(1).toLowerCase()), 'a secret is shown');
 });
 

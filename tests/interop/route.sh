@@ -66,12 +66,13 @@ trap 'route remove "$NET4" >/dev/null 2>&1; route remove "$NET6" >/dev/null 2>&1
 check "a router and a client behind it can be set up" eval "(set_up)"
 check "the host itself is served" curl -sS -o /dev/null --max-time 10 --cacert "$VOXPOP_CA" https://198.18.0.1/api/v10/gateway
 check_fails "without a route the client behind the router is not reached" reaches 198.18.0.1 3
-check "a route to its IPv4 network can be added" route add "$NET4" 198.18.0.3
-check "a route to its IPv6 network can be added" route add "$NET6" fd00:18::3
+check "a route to its IPv4 network can be added" route add "$NET4" via 198.18.0.3
+check "a route to its IPv6 network can be added" route add "$NET6" via fd00:18::3
 check "the routes are listed with their next hop" lists "$NET4" 198.18.0.3
 check "over IPv4 the client is reached" eventually 10 reaches 198.18.0.1 3
 check "over IPv6 the client is reached" eventually 10 reaches "[fd00:18::1]" 3
-check "the routes can be removed" route remove "$NET4"
+check "the IPv4 route can be removed" route remove "$NET4"
+check "the IPv6 route can be removed" route remove "$NET6"
 check_fails "then the client is not reached any more" reaches 198.18.0.1 3
-check_fails "a route to nonsense is refused" route add 198.18.64.0/99 198.18.0.3
+check_fails "a route to nonsense is refused" route add 198.18.64.0/99 via 198.18.0.3
 sentences_end

@@ -19,7 +19,7 @@ meson_suite() {
     local prefix=$1 directory=$2
     shift 2
     rm -f "$directory/meson-logs/testlog.json"
-    meson test -C "$directory" --no-rebuild --timeout-multiplier 4 --num-processes "$(nproc)" "$@" >"$LOGS/$prefix.log" 2>&1
+    with_memory meson test -C "$directory" --no-rebuild --timeout-multiplier 4 --num-processes "$(nproc)" "$@" >"$LOGS/$prefix.log" 2>&1
     if [ ! -s "$directory/meson-logs/testlog.json" ]; then
         tail -n 15 "$LOGS/$prefix.log" >&2
         report_fail "$prefix: meson runs the tests"
@@ -47,7 +47,8 @@ suite_unit() {
 # gcc warns wrongly about code that a sanitizer has been woven into: there the warnings are not errors.
 suite_asan() {
     tests_built asan "$BUILD-asan" -Dwerror=false -Db_sanitize=address,undefined -Db_lundef=false || return 0
-    ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+    ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$ROOT/tests/lib/lsan.supp:print_suppressions=0 \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
         meson_suite asan "$BUILD-asan"
 }
 
