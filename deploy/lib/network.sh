@@ -15,7 +15,7 @@
 }
 
 network_link_exists() {
-    [ -e "/sys/class/net/$1" ]
+    ip link show dev "$1" >/dev/null 2>&1
 }
 
 network_namespace_exists() {
