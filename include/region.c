@@ -270,8 +270,7 @@ void region_format(struct region *r, void *memory, const struct region_geometry 
 static int open_huge(const char *path, const char *directory, uint64_t size, char *file, size_t file_size)
 {
     struct statfs fs;
-    if (!directory || statfs(directory, &fs) || fs.f_type != HUGETLBFS_MAGIC ||
-        (uint64_t)fs.f_bfree * fs.f_bsize < size)
+    if (!directory || statfs(directory, &fs) || fs.f_type != HUGETLBFS_MAGIC)
         return -1;
     const char *name = strrchr(path, '/');
     snprintf(file, file_size, "%s/voxpop-%d-%s", directory, (int)getpid(), name ? name + 1 : path);

@@ -31,7 +31,8 @@
 #define FRAMES_MAX 64
 #define ROUND_US   20000
 #define ROUNDS_MAX 400
-#define MESSAGES   4
+#define MESSAGES   2
+#define TALK       4 /* voice packets of each member */
 #define SSRC_SPEAKER 1001
 #define SSRC_LISTENER 1002
 
@@ -398,13 +399,21 @@ static void expect_text(struct world *w)
         assert_non_null(at);
         at += strlen(want);
     }
-    assert_null(memmem(text, w->client.text_length, "{\"s\":7,", 7));
+    snprintf(want, sizeof want, "{\"s\":%u,", MESSAGES + 3);
+    assert_null(memmem(text, w->client.text_length, want, strlen(want)));
     for (uint32_t i = 0; i < MESSAGES; i++) {
         snprintf(want, sizeof want, "reply %u", i);
         const char *first = memmem(text, w->client.text_length, want, strlen(want));
         assert_non_null(first);
         assert_null(memmem(first + 1, (size_t)(text + w->client.text_length - first - 1), want, strlen(want)));
     }
+}
+
+static bool was_told(const struct world *w, const char *what, uint32_t i)
+{
+    char want[64];
+    snprintf(want, sizeof want, "%s %u", what, i);
+    return memmem(w->client.text, w->client.text_length, want, strlen(want)) != NULL;
 }
 
 /* Everything up to the open WebSocket, in a worker that is not killed; then the region is photographed. */
@@ -427,7 +436,7 @@ static void prepare(struct world *w)
     struct connection *c = connection_at(&region, 0, 0);
     tls_conn_start(&c->tls, &secrets, false);
     c->kind = CONNECTION_HTTP;
-    c->deadline_us = UINT64_MAX;
+    c->deadline_us = w->now_us + config.keep_alive_us;
     memcpy(snapshot, region.base, region.size);
 }
 
@@ -441,7 +450,7 @@ static void converse(struct world *w)
     uint32_t said = 0;
     for (unsigned i = 0; i < ROUNDS_MAX; i++) {
         gather(w);
-        if (w->talk.counter[1] < 20)
+        if (w->talk.counter[1] < TALK)
             for (uint32_t m = 0; m < 2; m++) {
                 struct frames *f = &w->in.frames;
                 f->length[f->count] = (uint32_t)voice_frame(&w->talk, m, f->bytes[f->count]);
@@ -450,8 +459,7 @@ static void converse(struct world *w)
         play(w);
         if (said < MESSAGES && w->control.heard == said && w->control.opened)
             say(w, said++);
-        bool all = w->control.heard == MESSAGES && memmem(w->client.text, w->client.text_length, "ECHO 3", 6) &&
-                   memmem(w->client.text, w->client.text_length, "reply 3", 7) && w->talk.counter[1] >= 20;
+        bool all = w->control.heard == MESSAGES && was_told(w, "ECHO", MESSAGES - 1) && was_told(w, "reply", MESSAGES - 1) && w->talk.counter[1] >= TALK;
         if (all && i > 8)
             break;
     }
