@@ -37,18 +37,23 @@ struct rest *rest_open(struct model *m, const struct rest_config *c)
     return r;
 }
 
+static void rest_free_answered(struct rest *r)
+{
+    while (r->answered) {
+        struct rest_call *c = r->answered;
+        r->answered = c->next;
+        json_decref(c->body);
+        free(c->query);
+        free(c);
+    }
+}
+
 void rest_close(struct rest *r)
 {
+    rest_free_answered(r);
     limits_close(r->limits);
     json_out_free(&r->reply);
     free(r);
-}
-
-void rest_call_free(struct rest_call *c)
-{
-    json_decref(c->body);
-    free(c->query);
-    free(c);
 }
 
 /* Takes "/api" and the version away; false: the path does not begin so. */
