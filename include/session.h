@@ -24,7 +24,9 @@
 enum session_kind { SESSION_FREE = 0, SESSION_GATEWAY = 1, SESSION_VOICE = 2 };
 enum session_flag {
     SESSION_CONTENT = 1 /* may see message content */,
-    SESSION_UNNUMBERED = 2 /* voice before v8: no seq */
+    SESSION_UNNUMBERED = 2 /* voice before v8: no seq */,
+    SESSION_MOVED =
+        4 /* VERB_SESSION_RESUME: it comes from another worker and begins here, behind seq */
 };
 
 /* In the region. Writer: the worker that owns the session. */
