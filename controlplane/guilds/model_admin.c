@@ -88,7 +88,7 @@ static uint64_t admin_guild_id(const struct admin *a)
     return c ? c->guild_id : admin_id(a, "guild");
 }
 
-/* The guild, or an answer that there is none; NULL ends the verb. */
+/* The guild; NULL when the verb has been answered and `a` is gone. */
 static struct guild_state *admin_guild(struct admin *a)
 {
     struct guild_state *g = model_guild(a->m, admin_guild_id(a));
@@ -245,10 +245,10 @@ static int channel_type_named(const char *name)
 static void channel_create(struct admin *a)
 {
     const struct guild_state *g = admin_guild(a);
-    const char *name = admin_text(a, "name");
-    int type = channel_type_named(admin_text(a, "type"));
     if (!g)
         return;
+    const char *name = admin_text(a, "name");
+    int type = channel_type_named(admin_text(a, "type"));
     if (!name_fits(name, 400) || type < 0) {
         admin_fail(a, type < 0 ? "type: text, voice, category, announcement or stage"
                                : "name: 1 to 400 bytes are needed");
@@ -295,9 +295,9 @@ static void channel_list(struct admin *a)
 static void role_create(struct admin *a)
 {
     const struct guild_state *g = admin_guild(a);
-    const char *name = admin_text(a, "name");
     if (!g)
         return;
+    const char *name = admin_text(a, "name");
     if (!name_fits(name, 400)) {
         admin_fail(a, "name: 1 to 400 bytes are needed");
         return;
@@ -315,10 +315,10 @@ static void role_create(struct admin *a)
 static void role_give(struct admin *a)
 {
     const struct guild_state *g = admin_guild(a);
-    uint64_t role = admin_id(a, "role");
-    const struct member *mb = g ? model_member(g, admin_id(a, "account")) : NULL;
     if (!g)
         return;
+    uint64_t role = admin_id(a, "role");
+    const struct member *mb = model_member(g, admin_id(a, "account"));
     if (!mb || !model_role(g, role) || role == g->row.id) {
         admin_fail(a, mb ? "no such role" : "is no member");
         return;

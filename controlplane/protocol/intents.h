@@ -37,9 +37,8 @@ enum intent { INTENT_LIST(INTENT_ENUM) };
 #undef INTENT_ENUM
 
 #define INTENT_BIT(name, bit, privileged) | 1u << (bit)
-static const uint32_t INTENTS_KNOWN = 0u INTENT_LIST(INTENT_BIT);
-#undef INTENT_BIT
-#define INTENTS_PRIVILEGED (INTENT_GUILD_MEMBERS | INTENT_GUILD_PRESENCES | INTENT_MESSAGE_CONTENT)
+#define INTENTS_KNOWN                     (0u INTENT_LIST(INTENT_BIT))
+#define INTENTS_PRIVILEGED                (INTENT_GUILD_MEMBERS | INTENT_GUILD_PRESENCES | INTENT_MESSAGE_CONTENT)
 
 /* X(event, intent in a guild, intent in a direct message) */
 #define EVENT_INTENT_LIST(X)                                                                                 \

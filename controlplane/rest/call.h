@@ -31,11 +31,12 @@ struct route {
     const char *text;
 };
 
-/* What the path's braces held; 0: nothing. */
+/* What the path's braces held. */
 struct route_match {
     const struct route *route;
     uint64_t channel_id, guild_id, message_id, user_id, role_id, overwrite_id;
     char emoji[EMOJI_TEXT_MAX];
+    bool channel_named, guild_named; /* by an id, which may be 0 */
     bool bad_emoji;
     bool path_known; /* the path exists, with another method */
 };

@@ -182,13 +182,13 @@ static bool border_body(struct rest_call *c, const struct rest_request *q)
 static bool border_named(struct rest_call *c)
 {
     struct model *m = c->m;
-    c->channel = c->match.channel_id ? model_channel(m, c->match.channel_id) : NULL;
+    c->channel = model_channel(m, c->match.channel_id);
     c->guild = model_guild(m, c->channel ? c->channel->guild_id : c->match.guild_id);
-    if (c->match.channel_id && (!c->channel || !c->guild)) {
+    if (c->match.channel_named && (!c->channel || !c->guild)) {
         rest_unknown(c, 10003);
         return false;
     }
-    if (c->match.guild_id && !c->guild) {
+    if (c->match.guild_named && !c->guild) {
         rest_unknown(c, 10004);
         return false;
     }
