@@ -258,6 +258,7 @@ static void stop(struct process *p)
         store_close(p->store);
     if (p->rest)
         rest_close(p->rest);
+    requests_close(&p->requests);
     if (p->linked)
         link_close_link(&p->link);
     if (p->region.base) {

@@ -16,6 +16,7 @@ struct asked {
     uint64_t connection;
     bool during_input; /* the input's transaction is open */
     bool answered;
+    struct asked *next, **link; /* in requests.pending */
 };
 
 static enum rest_method method_of(uint8_t method)
@@ -58,6 +59,9 @@ static void answer(void *ctx, const struct rest_reply *r)
     send_reply(c->link, a, r);
     inputs_finish(&c->inputs, a->worker, a->number);
     link_end(c->link);
+    *a->link = a->next;
+    if (a->next)
+        a->next->link = a->link;
     free(a);
 }
 
@@ -119,7 +123,21 @@ static enum input_result request(void *ctx, uint32_t worker, const struct ring_e
         return INPUT_DONE;
     }
     a->during_input = false;
+    a->next = rq->pending;
+    a->link = &rq->pending;
+    if (a->next)
+        a->next->link = &a->next;
+    rq->pending = a;
     return INPUT_PENDING;
+}
+
+void requests_close(struct requests *q)
+{
+    while (q->pending) {
+        struct asked *a = q->pending;
+        q->pending = a->next;
+        free(a);
+    }
 }
 
 void requests_open(struct requests *q, struct control *c, struct rest *rest)

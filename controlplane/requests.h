@@ -13,12 +13,17 @@
 #include "controlplane/rest/rest.h"
 #include "controlplane/sessions/control.h"
 
+struct asked;
+
 struct requests {
     struct control *control;
     struct rest *rest;
+    struct asked *pending; /* a list */
 };
 
 /* After control_open, before the first step. */
 void requests_open(struct requests *q, struct control *c, struct rest *rest);
+/* After rest_close: what is pending stays in the ring for the next life. */
+void requests_close(struct requests *q);
 
 #endif
