@@ -41,7 +41,6 @@ static void target_fill(struct voice_target *t, const struct voice_member *m, ui
     memcpy(t->peer_ip, m->peer_ip, sizeof t->peer_ip);
     memcpy(t->local_ip, m->local_ip, sizeof t->local_ip);
     t->payload = NULL;
-    __builtin_prefetch(&m->tx_counter, 1);
 }
 
 /* As many of the first packet's receivers as the batch and the slice have room for; returns the batch's new
@@ -54,8 +53,15 @@ static unsigned walk_packet(struct voice *v, struct voice_walk *w, struct voice_
         w->cursor = r->generation == p->room_generation && r->count ? r->head : MEMBER_NONE;
         w->walking = true;
     }
+    uint32_t ahead = w->cursor;
+    for (unsigned k = 0; k < PREFETCH_AHEAD && ahead != MEMBER_NONE; k++, ahead = v->own[ahead].next)
+        member_prefetch(v, ahead);
     while (w->cursor != MEMBER_NONE && w->left && n < VOICE_BATCH) {
         uint32_t i = w->cursor;
+        if (ahead != MEMBER_NONE) {
+            member_prefetch(v, ahead);
+            ahead = v->own[ahead].next;
+        }
         const struct voice_member *m = member_of(v, i);
         w->cursor = m->link;
         w->left--;

@@ -49,7 +49,7 @@ void room_link(struct voice *v, uint32_t i, const struct verb_member *verb, uint
         member_of(v, r->head)->prev = i;
     }
     m->room = verb->room;
-    m->link = r->head;
+    m->link = v->own[i].next = r->head;
     m->prev = MEMBER_NONE;
     r->head = i;
     r->count++;
@@ -69,12 +69,12 @@ void room_unlink(struct voice *v, uint32_t i)
     }
     if (m->prev != MEMBER_NONE) {
         member_touch(v, m->prev);
-        member_of(v, m->prev)->link = m->link;
+        member_of(v, m->prev)->link = v->own[m->prev].next = m->link;
     } else {
         r->head = m->link;
     }
     m->room = ROOM_NONE;
-    m->link = m->prev = MEMBER_NONE;
+    m->link = m->prev = v->own[i].next = MEMBER_NONE;
     if (--r->count)
         return;
     txn_touch(v->env.txn, v->env.rooms, sizeof *v->env.rooms, &v->env.rooms->stamp);
@@ -121,6 +121,9 @@ bool room_enqueue(struct voice *v, const struct voice_datagram *d, const struct 
     w->last = at;
     v->waiting++;
     walk_activate(v, room);
+    uint32_t ahead = room_of(v, room)->head;
+    for (unsigned k = 0; k < PREFETCH_AHEAD && ahead != MEMBER_NONE; k++, ahead = v->own[ahead].next)
+        member_prefetch(v, ahead);
     return true;
 }
 

@@ -47,6 +47,7 @@ static bool take_over(struct voice *v)
         const struct voice_member *m = member_of(v, i);
         if (!m->generation)
             continue;
+        v->own[i].next = m->link;
         if (!map_put(&v->by_ssrc, m->ssrc, i))
             return false;
         if (m->mode != VOICE_MODE_NONE)

@@ -10,6 +10,10 @@
  * commit: voice_targets names the next receivers, the caller gives transmit memory for each, voice_seal writes the sealed datagrams
  * into it. A nonce counter is stored in the region before its packet is sealed and is never undone.
  *
+ * Indices. Slots of members and rooms are chosen by the control plane; the pools are slabs, of which only `fresh` (one past the highest
+ * slot ever used) and `used` are kept. A member's index in verbs and notices is box-wide: worker * capacity of the pool + index within
+ * this core; everywhere else (voice_target, voice_member_of) it is the index within this core. A room's is always within this core.
+ *
  * Read first: reference/voice.md 5, RFC 3550, RFC 7983, RFC 6479.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -38,7 +42,10 @@ struct voice_env {
     struct pool *rooms;
     struct pool *members;            /* of this core */
     struct counters *counters;
-    /* Tells the control plane; false: its ring is full, the notice is tried again with the next packet. */
+    /*
+     * Tells the control plane; false: its ring is full, the notice is tried again with the next packet. Called by voice_input alone, so
+     * always within the transaction.
+     */
     bool (*notify)(void *user, enum notice what, const void *body, uint32_t length);
     void *user;
 };
@@ -76,12 +83,13 @@ struct voice_target {
     uint16_t length;                 /* bytes of UDP payload */
     uint16_t peer_port, local_port;
     uint8_t peer_ip[16], local_ip[16];
-    uint8_t *payload;                /* set by the caller before voice_seal; NULL: leave this one out (counted) */
+    uint8_t *payload;                /* set by the caller before voice_seal; NULL: leave this one out (the caller counted why) */
 };
 
 /*
- * After the commit: the next receivers, at most VOICE_BATCH and at most one walk's slice since voice_begin_output; 0: nothing more
- * for this iteration. Each call must be followed by voice_seal of the same targets.
+ * After the commit: the next receivers, at most VOICE_BATCH of them, and of one room at most VOICE_SLICE since voice_begin_output; 0:
+ * nothing more for this iteration. Each call that gave some must be followed by voice_seal of the same targets; a target whose payload is
+ * NULL afterwards is not to be sent.
  */
 void voice_begin_output(struct voice *v);
 unsigned voice_targets(struct voice *v, struct voice_target *targets);

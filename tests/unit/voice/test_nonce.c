@@ -9,7 +9,7 @@
 #include "tests/unit/voice/fixture.h"
 
 #define PEOPLE 6u
-#define STEPS  20000u
+#define STEPS  8000u
 
 static struct map used;
 static uint64_t sealed_count;
