@@ -322,7 +322,7 @@ static void discovery_is_answered_with_the_address_it_came_from(void **state)
     put_be32(request + 4, c->ssrc);
     memset(request + 8, 0xa5, 66); /* eris sends what its memory held */
     put_be32(answer + 4, c->ssrc);
-    strcpy((char *)answer + 8, "198.18.1.1");
+    memcpy(answer + 8, "198.18.1.1", 10);
     put_be16(answer + 72, c->port);
     assert_int_equal(arrives(f, c, request, sizeof request), VOICE_REPLY);
     assert_memory_equal(f->reply, answer, sizeof answer);
