@@ -68,9 +68,9 @@ static void make_names(struct process *p)
     else
         snprintf(p->gateway_url, sizeof p->gateway_url, "wss://%s%s", host, port);
     if (c->voice.endpoint[0])
-        snprintf(p->voice_endpoint, sizeof p->voice_endpoint, "%s", c->voice.endpoint);
+        snprintf(p->voice_endpoint, sizeof p->voice_endpoint, "%s/voice", c->voice.endpoint);
     else /* the port always: a client library drops :443 itself, and adds 80 for another */
-        snprintf(p->voice_endpoint, sizeof p->voice_endpoint, "%s:%u", host, c->tls.port);
+        snprintf(p->voice_endpoint, sizeof p->voice_endpoint, "%s:%u/voice", host, c->tls.port);
     snprintf(p->voice_ip, sizeof p->voice_ip, "127.0.0.1");
     for (uint32_t i = c->pop.address_count; i-- > 0;) {
         uint8_t a[16];

@@ -233,8 +233,8 @@ static void make_guild(struct world *w)
     const json_t *g = world_admin(w, "guild create", "{\"name\":\"demo\",\"owner\":\"%llu\"}",
                                   (unsigned long long)w->user[0]);
     w->guild = json_id(g, "id");
-    w->text = json_id(g, "text_channel");
-    w->voice = json_id(g, "voice_channel");
+    w->text = json_id(g, "text_channel_id");
+    w->voice = json_id(g, "voice_channel_id");
     for (int i = 1; i < 3; i++)
         world_admin(w, "guild join", "{\"guild\":\"%llu\",\"account\":\"%llu\"}",
                     (unsigned long long)w->guild, (unsigned long long)w->user[i]);
