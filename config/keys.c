@@ -177,7 +177,7 @@ const struct config_key config_keys[] = {
          "Pause before the second restart in a row (the first is at once); doubles with each one."),
     UINT("supervise.pause_max_ms", supervise.pause_max_ms, "5000", 1, 600000, "ms", RESTART,
          "The longest pause."),
-    UINT("supervise.stable_s", supervise.stable_s, "10", 1, 3600, "s", RESTART,
+    UINT("supervise.stable_s", supervise.stable_s, "1", 1, 3600, "s", RESTART,
          "A process that lived this long is restarted at once again."),
     UINT("supervise.stop_timeout_s", supervise.stop_timeout_s, "10", 1, 600, "s", RESTART,
          "How long a process may take to end before it is killed."),

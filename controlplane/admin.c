@@ -117,7 +117,7 @@ static void take_line(struct admin *a, unsigned slot, const char *line, size_t l
         if (!admin_call(a->control->model, name, args ? args : none, answer, o))
             refuse(o, "no such verb");
     }
-    log_event("admin", "verb=%s", name);
+    log_event("admin", "verb=\"%s\"", name);
     json_decref(none);
     json_decref(request);
 }

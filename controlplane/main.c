@@ -17,6 +17,7 @@
 #include "controlplane/loop.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/routes/maps.h"
+#include "controlplane/noc/noc.h"
 #include "controlplane/voice/voice.h"
 
 #define THIS_BOX 1u
@@ -37,6 +38,7 @@ struct process {
     struct requests requests;
     struct routes routes;
     struct loop loop;
+    struct noc *noc;
     bool linked, core, looping;
 };
 
@@ -247,6 +249,7 @@ static void stop(struct process *p)
 {
     if (p->region.base)
         atomic_store(&p->region.header->process[PROCESS_CONTROLPLANE].ready, 0);
+    noc_stop(p->noc);
     if (p->looping)
         loop_close(&p->loop);
     if (p->core)
@@ -266,6 +269,15 @@ static void stop(struct process *p)
         atomic_store(&p->region.header->process[PROCESS_CONTROLPLANE].pid, 0);
         region_detach(&p->region);
     }
+}
+
+/* Without its page the box serves on: `voxpop status` reads the same region. */
+static void start_noc(struct process *p)
+{
+    char why[256] = "";
+    p->noc = noc_start(&p->region, &p->config, why);
+    if (!p->noc && why[0])
+        log_event("noc_refused", "why=\"%s\"", why);
 }
 
 static bool load(struct process *p, int argc, char **argv)
@@ -315,6 +327,7 @@ static void serve(struct process *p)
     struct region_process *self = &p->region.header->process[PROCESS_CONTROLPLANE];
     wish_routes(p);
     publish_box(p);
+    start_noc(p);
     write_pid(p);
     atomic_store(&self->ready, 1);
     log_event("ready", "life=%u sessions=%u voice=%u guilds=%zu", atomic_load(&self->lives),

@@ -5,6 +5,7 @@
 #include "controlplane/requests.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define REPLY_WHOLE_MAX (128u << 10) /* bytes that surely fit one transaction */
 
@@ -15,6 +16,7 @@ struct asked {
     uint64_t number;
     uint64_t connection;
     bool during_input; /* the input's transaction is open */
+    bool head_only;    /* HEAD: answered as GET, without the body (RFC 9110 9.3.2) */
     bool answered;
     struct asked *next, **link; /* in requests.pending */
 };
@@ -22,8 +24,8 @@ struct asked {
 static enum rest_method method_of(uint8_t method)
 {
     static const uint8_t methods[] = {
-        [1] = REST_GET, [3] = REST_POST, [4] = REST_PUT, [5] = REST_PATCH, [6] = REST_DELETE};
-    return method == 1 || (method >= 3 && method <= 6) ? (enum rest_method)methods[method] : REST_OTHER;
+        [1] = REST_GET, [2] = REST_GET, [3] = REST_POST, [4] = REST_PUT, [5] = REST_PATCH, [6] = REST_DELETE};
+    return method >= 1 && method <= 6 ? (enum rest_method)methods[method] : REST_OTHER;
 }
 
 /* Marks an answer as partly sent, in the same transaction as its first part; clears it with the last. */
@@ -36,11 +38,13 @@ static void mark_partial(struct region_link *l, const struct asked *a, bool part
 
 static void send_reply(struct region_link *l, const struct asked *a, const struct rest_reply *r)
 {
-    bool partial = r->length > REPLY_WHOLE_MAX;
+    const char *body = a->head_only ? memmem(r->data, r->length, "\r\n\r\n", 4) : NULL;
+    size_t length = body ? (size_t)(body + 4 - (const char *)r->data) : r->length;
+    bool partial = length > REPLY_WHOLE_MAX;
     if (partial)
         mark_partial(l, a, true);
     link_send(l, a->connection, 0, r->keep_alive ? SEND_END : SEND_END | SEND_CLOSE, r->data,
-              (uint32_t)r->length);
+              (uint32_t)length);
     if (partial)
         mark_partial(l, a, false);
 }
@@ -105,7 +109,8 @@ static enum input_result request(void *ctx, uint32_t worker, const struct ring_e
                         .worker = worker,
                         .number = e->number,
                         .connection = ((const struct notice_request *)(const void *)e->payload)->connection,
-                        .during_input = true};
+                        .during_input = true,
+                        .head_only = ((const struct notice_request *)(const void *)e->payload)->method == 2};
     if (!read_request(e, &q)) {
         link_close(rq->control->link, a->connection, 0, false, NULL);
         free(a);
