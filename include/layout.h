@@ -38,7 +38,7 @@
 #include "topic.h"
 
 #define REGION_MAGIC   0x706f7078766f7021ull /* "!poxvpop" */
-#define REGION_VERSION 1u
+#define REGION_VERSION 2u
 #define WORKERS_MAX    32u
 
 enum region_section {
