@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# voice-fanout: rooms of one speaker and 50 listeners over memif, AES-256-GCM; beside it, in the same run and on the same two CPUs,
+# dpdk-testpmd macswap with frames of the same length, and sealing alone with the same keys.
+# SPDX-License-Identifier: Apache-2.0
+
+FANOUT_LISTENERS=50
+FANOUT_ROOMS=1200 # what 3 million packets/s need at 50 packets/s a speaker
+
+# The dataplane's configuration: what differs from the defaults.
+fanout_config() {
+    cat <<END
+pop:
+  run_directory: "$WORK"
+  addresses: ["198.18.0.1/24"]
+tls:
+  certificate: "$WORK/cert.pem"
+  key: "$WORK/key.pem"
+dataplane:
+  workers: 1
+  cores: [$CPU_BOX]
+  idle: spin
+  port:
+    profile: memif
+    memif_socket: "$WORK/memif.sock"
+    memif_role: server
+voice:
+  packets_per_second_max: 100000
+limits:
+  rooms: 2048
+  members: 65536
+END
+}
+
+fanout_prepare() {
+    fanout_config >"$WORK/voxpop.yaml"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+        -keyout "$WORK/key.pem" -out "$WORK/cert.pem" 2>/dev/null
+}
+
+# fanout_load ROOMS OPTION …
+fanout_load() {
+    local rooms=$1
+    shift
+    load voice-fanout --config "$WORK/voxpop.yaml" --dataplane "$BUILD/dataplane/voxpop-dataplane" --cpu "$CPU_LOAD" \
+        --rooms "$rooms" --listeners "$FANOUT_LISTENERS" "$@"
+}
+
+# fanout_figure KEYS ROOMS: reads $WORK/fanout-KEYS, seal-KEYS and wire.
+fanout_figure() {
+    local keys=$1 rooms=$2
+    jq -n --slurpfile fanout "$WORK/fanout-$keys" --slurpfile seal "$WORK/seal-$keys" --slurpfile wire "$WORK/wire" \
+        --arg keys "$keys" --argjson rooms "$rooms" --argjson listeners "$FANOUT_LISTENERS" --arg machine "$(machine)" '
+        ([$fanout[] | select(.kind == "peak")] | max_by(.value)) as $best
+        | {bench: "voice-fanout", metric: "sealed_pps_per_core", value: $best.value, unit: "packets/s",
+           params: {receivers: $listeners, keys: $keys, members: ($rooms * ($listeners + 1))},
+           limit: ([$seal[].value] | max), limit_name: "AES-256-GCM alone on one core, same keys, aead_seal_batch",
+           peer: ($wire | max_by(.value)).value, peer_name: ("dpdk-testpmd macswap, 180-byte IP packets, same memif wire, packets/s out"
+               + (if ($wire | max_by(.value)).generator_bound then " (generator_bound)" else "" end)),
+           machine: $machine}
+        + (if $best.generator_bound then {generator_bound: true} else {} end)'
+}
+
+fanout_table() {
+    jq -r '"  " + .params.keys + " keys (" + (.params.members | tostring) + " members): " + (.value | tostring) + " sealed packets/s on one core; "
+        + (100 * .value / .limit | floor | tostring) + " % of sealing alone (" + (.limit | tostring) + "), "
+        + (100 * .value / .peer | floor | tostring) + " % of testpmd (" + (.peer | tostring) + ")"
+        + (if .generator_bound then "; generator_bound" else "" end)'
+}
+
+fanout_measure() {
+    load seal --cpu "$CPU_BOX" --keys $((FANOUT_LISTENERS + 1)) --seconds 0.5 --repeats 3 >"$WORK/seal-warm" &&
+        load seal --cpu "$CPU_BOX" --keys $((FANOUT_ROOMS * (FANOUT_LISTENERS + 1))) --seconds 0.5 --repeats 3 >"$WORK/seal-cold" &&
+        with_testpmd "$WORK/testpmd.sock" load wire --socket "$WORK/testpmd.sock" --cpu "$CPU_LOAD" --seconds 1 --repeats 3 >"$WORK/wire" &&
+        say "# one warm room, three times" &&
+        fanout_load 1 --repeats 3 --seconds 0.5 >"$WORK/fanout-warm" &&
+        say "# $FANOUT_ROOMS rooms, three times" &&
+        fanout_load "$FANOUT_ROOMS" --repeats 3 --seconds 0.5 >"$WORK/fanout-cold"
+}
+
+bench_voice-fanout() {
+    fanout_prepare
+    if ! fanout_measure; then
+        say "voice-fanout: the run failed: $(tail -n 3 "$WORK/dataplane.log" 2>/dev/null)"
+        return 1
+    fi
+    {
+        fanout_figure warm 1
+        fanout_figure cold "$FANOUT_ROOMS"
+    } >"$WORK/figures"
+    jq -c 'select(.kind != "window") | {kind, value, missing, expected, opened, generator_busy, generator_bound}' \
+        "$WORK"/fanout-* "$WORK/wire" | sed 's/^/  all: /'
+    fanout_table <"$WORK/figures"
+    cat "$WORK/figures" >>"$FIGURES"
+}
+
+# Correct, however slow: everything arrives and everything is opened.
+smoke_voice-fanout() {
+    fanout_prepare
+    fanout_load 4 --rate 100000 --seconds 1 >"$WORK/smoke" && jq -e '.missing == 0 and .expected > 50000' "$WORK/smoke" >/dev/null
+}

@@ -1,0 +1,153 @@
+/*
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "box.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READY_STEPS    150 /* of 100 ms */
+#define HUGE_DIRECTORY "/dev/hugepages"
+
+const uint8_t box_address[16] = {[10] = 0xff, [11] = 0xff, 198, 18, 0, 1};
+const uint8_t box_router[16] = {[10] = 0xff, [11] = 0xff, 198, 18, 0, 2};
+
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+/* The link, and the clients behind the router on it. */
+static bool add_routes(struct region *r)
+{
+    static const uint8_t link[16] = {[10] = 0xff, [11] = 0xff, 198, 18},
+                         clients[16] = {[10] = 0xff, [11] = 0xff, 198, 19};
+    struct route_tables *routes = region_section(r, SECTION_ROUTES);
+    struct route_hop on_link = {0}, routed = {0};
+    unsigned half;
+    memcpy(routed.gateway, box_router, sizeof routed.gateway);
+    if (!route_write(&routes->swap, &half) || !route_add(&routes->table[half], link, 96 + 24, &on_link) ||
+        !route_add(&routes->table[half], clients, 96 + 16, &routed))
+        return false;
+    route_publish(&routes->swap, NULL);
+    return true;
+}
+
+static bool make_region(struct box *b)
+{
+    char note[256] = "", why[256];
+    struct region_geometry g;
+    config_geometry(&b->config, &g);
+    if (!config_path(&b->config, CONFIG_REGION_FILE, b->region_path, sizeof b->region_path))
+        return false;
+    if (!region_create(&b->region, b->region_path, HUGE_DIRECTORY, &g, note, why)) {
+        fprintf(stderr, "voxpop-load: %s\n", why);
+        return false;
+    }
+    if (note[0])
+        fprintf(stderr, "# %s\n", note);
+    return add_routes(&b->region);
+}
+
+static bool start_dataplane(struct box *b, const char *config_file, const char *program)
+{
+    pid_t parent = getpid();
+    b->dataplane = fork();
+    if (b->dataplane == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent)
+            execl(program, program, "--config", config_file, (char *)NULL);
+        perror(program);
+        _exit(127);
+    }
+    const struct region_process *p = &b->region.header->process[PROCESS_DATAPLANE];
+    for (unsigned i = 0; b->dataplane > 0 && i < READY_STEPS && box_alive(b); i++) {
+        if (atomic_load(&p->ready))
+            return true;
+        pause_ms(100);
+    }
+    fprintf(stderr, "voxpop-load: %s does not start\n", program);
+    return false;
+}
+
+bool box_start(struct box *b, const char *config_file, const char *program)
+{
+    static char why[CONFIG_WHY_MAX];
+    *b = (struct box){.dataplane = -1};
+    if (!config_load(&b->config, config_file, why)) {
+        fputs(why, stderr);
+        return false;
+    }
+    if (!make_region(b) || !start_dataplane(b, config_file, program)) {
+        box_stop(b);
+        return false;
+    }
+    txn_attach(&b->txn, b->region.base, region_section(&b->region, SECTION_CONTROL_TXN));
+    ring_consumer(&b->notice, region_part(&b->region, 0, PART_RING_NOTICE));
+    ring_producer(&b->command, region_part(&b->region, 0, PART_RING_COMMAND));
+    return true;
+}
+
+void box_stop(struct box *b)
+{
+    if (b->dataplane > 0) {
+        kill(b->dataplane, SIGTERM);
+        for (unsigned i = 0; i < 30 && box_alive(b); i++)
+            pause_ms(100);
+        if (b->dataplane > 0) {
+            kill(b->dataplane, SIGKILL);
+            waitpid(b->dataplane, NULL, 0);
+        }
+    }
+    b->dataplane = -1;
+    if (b->region.base)
+        region_detach(&b->region);
+    if (b->region_path[0])
+        region_remove(b->region_path);
+}
+
+bool box_alive(struct box *b)
+{
+    if (b->dataplane > 0 && waitpid(b->dataplane, NULL, WNOHANG) == 0)
+        return true;
+    b->dataplane = -1;
+    return false;
+}
+
+bool box_member_set(struct box *b, const struct verb_member *m)
+{
+    txn_begin(&b->txn);
+    struct ring_entry *e = ring_reserve(&b->command, &b->txn, VERB_MEMBER_SET, sizeof *m);
+    if (e)
+        memcpy(e->payload, m, sizeof *m);
+    txn_commit(&b->txn);
+    txn_publish(&b->txn);
+    return e != NULL;
+}
+
+void box_listen(struct box *b)
+{
+    struct ring_entry *e;
+    while ((e = ring_next(&b->notice))) {
+        txn_begin(&b->txn);
+        ring_done(&b->notice, &b->txn, e);
+        txn_commit(&b->txn);
+        txn_publish(&b->txn);
+        b->notices++;
+    }
+}
+
+bool box_settled(const struct box *b)
+{
+    return atomic_load_explicit(&b->command.ring->head, memory_order_acquire) == b->command.cursor;
+}
+
+const struct counters *box_counters(const struct box *b)
+{
+    return region_part(&b->region, 0, PART_COUNTERS);
+}

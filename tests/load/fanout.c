@@ -1,0 +1,150 @@
+/*
+ * voice-fanout: how many sealed packets a second one dataplane core gives out, to rooms of one speaker and
+ * its listeners.
+ *
+ * First flat out with a window, which loses nothing and says about where the peak is; then the highest rate
+ * in real time (speakers speak when it is their turn, whether or not the box keeps up) at which less than one
+ * packet in a thousand is missing. Every missing packet must have been counted as dropped by somebody; any
+ * wrong one ends the run. SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/crypto/aead.h"
+#include "voice.h"
+
+#define LOSS_MAX     1000u /* one in so many */
+#define SEARCH_STEPS 6u
+#define RETRIES      3u /* of a trial that lost while the generator was away */
+
+static void tell(const char *what, const struct voice_trial *t)
+{
+    fprintf(stderr,
+            "# %-8s offered %9.0f  came %9.0f /s  missing %6llu of %8llu  worker busy %3.0f %%  generator "
+            "busy %3.0f %%%s\n",
+            what, t->offered, t->rate, (unsigned long long)t->missing, (unsigned long long)t->expected,
+            t->worker_busy * 100, t->busy * 100, t->away ? "  (it was away)" : "");
+}
+
+static bool is_held(const struct voice_trial *t)
+{
+    return t->missing * LOSS_MAX < t->expected && t->rate > 0.99 * t->offered;
+}
+
+/* False: something was wrong. */
+static bool trial(struct voice_load *v, const char *what, double offered, struct voice_trial *t)
+{
+    for (unsigned i = 0; i < RETRIES; i++) {
+        if (!voice_speak(v, offered, v->options->seconds, t))
+            return false;
+        tell(what, t);
+        if (t->missing > t->accounted) {
+            snprintf(v->crowd.wrong, sizeof v->crowd.wrong,
+                     "%llu packets are missing and %llu were counted as dropped",
+                     (unsigned long long)t->missing, (unsigned long long)t->accounted);
+            return false;
+        }
+        if (is_held(t) || !t->away)
+            break;
+    }
+    return true;
+}
+
+static bool search(struct voice_load *v, double about, struct voice_trial *best)
+{
+    double low = 0.5 * about, high = 1.15 * about;
+    *best = (struct voice_trial){0};
+    for (unsigned i = 0; i < SEARCH_STEPS; i++) {
+        struct voice_trial t;
+        double offered = i == 0 ? 0.9 * about : (low + high) / 2;
+        if (!trial(v, "paced", offered, &t))
+            return false;
+        if (is_held(&t)) {
+            low = offered;
+            *best = t;
+        } else {
+            high = offered;
+        }
+    }
+    return true;
+}
+
+static void print_figure(const struct voice_load *v, const char *kind, const struct voice_trial *t)
+{
+    printf("{\"kind\":\"%s\",\"rooms\":%u,\"receivers\":%u,\"value\":%.0f,\"offered\":%.0f,\"missing\":%llu,"
+           "\"expected\":%llu,\"opened\":%llu,"
+           "\"generator_busy\":%.2f,\"worker_busy\":%.2f,\"generator_bound\":%s}\n",
+           kind, v->crowd.rooms, v->crowd.size - 1, t->rate, t->offered, (unsigned long long)t->missing,
+           (unsigned long long)t->expected, (unsigned long long)v->crowd.opened, t->busy, t->worker_busy,
+           t->busy > LOAD_BOUND || t->refused ? "true" : "false");
+    fflush(stdout);
+}
+
+static bool measure(struct voice_load *v)
+{
+    struct voice_trial t, best;
+    if (v->options->rate > 0) {
+        if (!trial(v, "paced", v->options->rate, &t))
+            return false;
+        print_figure(v, "paced", &t);
+        return true;
+    }
+    for (unsigned i = 0; i < v->options->repeats; i++) {
+        if (!trial(v, "window", 0, &t))
+            return false;
+        print_figure(v, "window", &t);
+        if (v->options->window)
+            continue;
+        if (!search(v, t.rate, &best))
+            return false;
+        print_figure(v, "peak", &best);
+    }
+    return true;
+}
+
+static int run(void *arg)
+{
+    struct voice_load *v = arg;
+    return voice_join(v) && measure(v) ? 0 : 1;
+}
+
+static void print_drops(const struct voice_load *v)
+{
+    const struct counters *c = box_counters(v->box);
+    for (unsigned i = 1; i < DROP_REASON_COUNT; i++)
+        if (c->drop[i])
+            fprintf(stderr, "# dropped by the dataplane: %s %llu\n", drop_reason_name(i),
+                    (unsigned long long)c->drop[i]);
+    fprintf(stderr, "# not taken by the wire: %llu; opened: %llu\n", (unsigned long long)v->refused,
+            (unsigned long long)v->crowd.opened);
+}
+
+int load_voice_fanout(const struct load_options *o)
+{
+    static struct box box;
+    static struct voice_load v;
+    char socket[512];
+    v = (struct voice_load){.options = o, .box = &box};
+    if (!aead_init(AEAD_BACKEND_AUTO) || !crowd_make(&v.crowd, o->rooms, o->listeners + 1, o->seed)) {
+        fprintf(stderr, "voxpop-load: no memory, or too many clients\n");
+        return 1;
+    }
+    if (!box_start(&box, o->config, o->dataplane))
+        return 1;
+    int status = 1;
+    if (config_path(&box.config, box.config.dataplane.port.memif_socket, socket, sizeof socket) &&
+        (v.port = load_port(box.config.dataplane.port.memif_socket, o->cpu))) {
+        status = load_run(run, &v);
+        print_drops(&v);
+        port_stop();
+    }
+    if (v.crowd.wrong[0])
+        fprintf(stderr, "voxpop-load: WRONG: %s\n", v.crowd.wrong);
+    if (!box_alive(&box)) {
+        fprintf(stderr, "voxpop-load: the dataplane ended\n");
+        status = 1;
+    }
+    box_stop(&box);
+    crowd_free(&v.crowd);
+    return status;
+}

@@ -1,0 +1,91 @@
+/*
+ * voxpop-load: commands and options.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load.h"
+
+static const char usage[] = "usage: voxpop-load voice-fanout --config FILE --dataplane PROGRAM [--rooms N] "
+                            "[--listeners N] [--rate PACKETS_PER_SECOND | --window]\n"
+                            "       voxpop-load wire --socket PATH\n"
+                            "       voxpop-load seal [--keys N]\n"
+                            "options of all: --cpu N, --seconds S (of a trial), --repeats N, --seed N\n"
+                            "voice-fanout finds the peak; with --rate it offers so many sealed packets/s "
+                            "once; with --window it only goes flat out.\n";
+
+static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                        {"dataplane", required_argument, NULL, 'd'},
+                                        {"socket", required_argument, NULL, 's'},
+                                        {"cpu", required_argument, NULL, 'p'},
+                                        {"rooms", required_argument, NULL, 'r'},
+                                        {"listeners", required_argument, NULL, 'l'},
+                                        {"rate", required_argument, NULL, 'R'},
+                                        {"seconds", required_argument, NULL, 't'},
+                                        {"repeats", required_argument, NULL, 'n'},
+                                        {"keys", required_argument, NULL, 'k'},
+                                        {"window", no_argument, NULL, 'w'},
+                                        {"seed", required_argument, NULL, 'S'},
+                                        {0}};
+
+static unsigned number(const char *text)
+{
+    return (unsigned)strtoul(text, NULL, 10);
+}
+
+static bool take(struct load_options *o, int option)
+{
+    switch (option) {
+    case 'c':
+        o->config = optarg;
+        return true;
+    case 'd':
+        o->dataplane = optarg;
+        return true;
+    case 's':
+        o->socket = optarg;
+        return true;
+    case 'p':
+        o->cpu = number(optarg);
+        return true;
+    case 'r':
+        return (o->rooms = number(optarg)) > 0;
+    case 'l':
+        return (o->listeners = number(optarg)) > 0;
+    case 'R':
+        return (o->rate = strtod(optarg, NULL)) > 0;
+    case 't':
+        return (o->seconds = strtod(optarg, NULL)) > 0;
+    case 'n':
+        return (o->repeats = number(optarg)) > 0;
+    case 'k':
+        return (o->keys = number(optarg)) > 0;
+    case 'w':
+        return (o->window = true);
+    case 'S':
+        o->seed = strtoull(optarg, NULL, 10);
+        return true;
+    default:
+        return false;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct load_options o = {
+        .cpu = 1, .rooms = 1, .listeners = 50, .seconds = 0.5, .repeats = 1, .keys = 51, .seed = 1};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        if (!take(&o, option))
+            return fputs(usage, stderr), 2;
+    const char *command = optind + 1 == argc ? argv[optind] : "";
+    if (strcmp(command, "voice-fanout") == 0 && o.config && o.dataplane)
+        return load_voice_fanout(&o);
+    if (strcmp(command, "wire") == 0 && o.socket)
+        return load_wire(&o);
+    if (strcmp(command, "seal") == 0)
+        return load_seal(&o);
+    return fputs(usage, stderr), 2;
+}

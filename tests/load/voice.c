@@ -1,0 +1,322 @@
+/*
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "voice.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/net/neighbour.h"
+
+#define WINDOW        1024u  /* copies on their way, at most */
+#define QUIET_US      30000u /* nothing came for so long: nothing will */
+#define OPEN_SLOT_US  10000u
+#define OPEN_PER_SLOT 2000u /* 200,000 a second */
+#define OPEN_ONE_IN   64u
+#define SPEAKER_PPS   50.0
+
+static uint64_t ticks(double us)
+{
+    return (uint64_t)(us * load_ticks_per_us());
+}
+
+static uint64_t draw(struct voice_load *v)
+{
+    v->random ^= v->random << 13;
+    v->random ^= v->random >> 7;
+    v->random ^= v->random << 17;
+    return v->random;
+}
+
+/* ---- receiving ---- */
+
+static void answer_link(struct voice_load *v, struct packet *p)
+{
+    struct net_packet n;
+    struct net_addresses ours = {.count = 0};
+    enum drop_reason why;
+    net_addresses_add(&ours, box_router);
+    if (net_parse(p->data, p->len, &n) != NET_ARP) {
+        port_free(p, 1);
+        return;
+    }
+    if (memcmp(n.source, box_address, 16) == 0)
+        memcpy(v->crowd.pop_mac, n.source_mac, 6);
+    size_t len = arp_reply(p->data, p->room, &n, &ours, v->crowd.mac, &why);
+    if (!len) {
+        port_free(p, 1);
+        return;
+    }
+    p->len = (uint16_t)len;
+    port_tx(v->port, p, 1);
+}
+
+static bool is_to_open(struct voice_load *v)
+{
+    if (v->slot_opened < OPEN_PER_SLOT) {
+        v->slot_opened++;
+        return true;
+    }
+    return draw(v) % OPEN_ONE_IN == 0;
+}
+
+static unsigned receive(struct voice_load *v)
+{
+    struct packet burst[LOAD_BURST];
+    unsigned n = port_rx(v->port, burst, LOAD_BURST), kept = 0;
+    if (n && __rdtsc() > v->slot_ends) {
+        v->slot_ends = __rdtsc() + ticks(OPEN_SLOT_US);
+        v->slot_opened = 0;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (burst[i].len >= 14 && be16(burst[i].data + 12) == 0x0806) {
+            answer_link(v, &burst[i]);
+            continue;
+        }
+        crowd_receive(&v->crowd, burst[i].data, burst[i].len, is_to_open(v));
+        burst[kept++] = burst[i];
+    }
+    port_free(burst, kept);
+    return n;
+}
+
+/* ---- sending ---- */
+
+/* Members `who[n]` speak, or ask for their address. */
+static void send_frames(struct voice_load *v, const uint32_t *who, unsigned n, bool discover)
+{
+    struct packet burst[LOAD_BURST];
+    if (!n)
+        return;
+    if (!port_alloc(v->port, burst, n)) {
+        v->refused += n;
+        return;
+    }
+    for (unsigned i = 0; i < n; i++)
+        burst[i].len = (uint16_t)(discover ? crowd_discover(&v->crowd, who[i], burst[i].data)
+                                           : crowd_speak(&v->crowd, who[i], burst[i].data));
+    v->refused += n - port_tx(v->port, burst, n);
+}
+
+static uint64_t on_the_way(const struct voice_load *v)
+{
+    return v->crowd.expected - v->crowd.received - v->crowd.missing;
+}
+
+/* Receives until nothing has come for a while, or everything has. */
+static void drain(struct voice_load *v)
+{
+    uint64_t until = __rdtsc() + v->quiet_ticks;
+    while (on_the_way(v) && __rdtsc() < until)
+        if (receive(v))
+            until = __rdtsc() + v->quiet_ticks;
+}
+
+/* ---- joining ---- */
+
+static bool meet(struct voice_load *v)
+{
+    static const uint8_t nobody[6];
+    for (unsigned i = 0; i < 20 && memcmp(v->crowd.pop_mac, nobody, 6) == 0; i++) {
+        struct packet p;
+        if (!port_alloc(v->port, &p, 1))
+            return false;
+        p.len = (uint16_t)arp_request(p.data, box_router, v->crowd.mac, box_address);
+        port_tx(v->port, &p, 1);
+        for (uint64_t until = __rdtsc() + ticks(50000); __rdtsc() < until;)
+            receive(v);
+    }
+    return memcmp(v->crowd.pop_mac, nobody, 6) != 0;
+}
+
+static bool make_known(struct voice_load *v, uint32_t members)
+{
+    uint64_t until = __rdtsc() + ticks(10e6);
+    for (uint32_t i = 0; i < members && __rdtsc() < until;) {
+        struct verb_member m;
+        crowd_member(&v->crowd, i, &m);
+        i += box_member_set(v->box, &m);
+        box_listen(v->box);
+    }
+    while (!box_settled(v->box) && __rdtsc() < until)
+        box_listen(v->box);
+    return box_settled(v->box);
+}
+
+/* Each asks again until it is answered. */
+static bool discover(struct voice_load *v, uint32_t members)
+{
+    for (unsigned round = 0; round < 5 && v->crowd.discovered < members; round++) {
+        for (uint32_t i = 0; i < members; i++) {
+            uint32_t who = i;
+            if (v->crowd.client[i].discovered)
+                continue;
+            send_frames(v, &who, 1, true);
+            for (unsigned k = 0; k < 4; k++)
+                receive(v);
+            box_listen(v->box);
+        }
+        for (uint64_t until = __rdtsc() + v->quiet_ticks; __rdtsc() < until;)
+            receive(v);
+    }
+    return v->crowd.discovered == members;
+}
+
+/* One of each room at a time: who is bound while a packet waits for its fan-out hears it, or does not. */
+static void bind_all(struct voice_load *v)
+{
+    for (uint32_t k = 0; k < v->crowd.size; k++) {
+        for (uint32_t room = 0; room < v->crowd.rooms && !v->crowd.wrong[0]; room++) {
+            uint32_t who = room * v->crowd.size + k;
+            uint64_t until = __rdtsc() + v->quiet_ticks;
+            send_frames(v, &who, 1, false);
+            do {
+                receive(v);
+                box_listen(v->box);
+            } while (on_the_way(v) > WINDOW / 2 && __rdtsc() < until);
+        }
+        drain(v);
+        if (!on_the_way(v) && v->crowd.expected == 0) /* nobody hears the first: give it time to arrive */
+            for (uint64_t until = __rdtsc() + v->quiet_ticks; __rdtsc() < until;)
+                receive(v);
+    }
+    box_listen(v->box);
+}
+
+bool voice_join(struct voice_load *v)
+{
+    uint32_t members = v->crowd.rooms * v->crowd.size;
+    struct port_info info;
+    port_info(v->port, &info);
+    memcpy(v->crowd.mac, info.mac, 6);
+    v->rest_ticks = ticks(LOAD_WAIT_US);
+    v->quiet_ticks = ticks(QUIET_US);
+    v->random = v->options->seed | 1;
+    if (!meet(v))
+        return fprintf(stderr, "voxpop-load: nobody answers ARP\n"), false;
+    if (!make_known(v, members))
+        return fprintf(stderr, "voxpop-load: the verbs are not taken\n"), false;
+    if (!discover(v, members))
+        return fprintf(stderr, "voxpop-load: %u of %u discoveries answered\n", (unsigned)v->crowd.discovered,
+                       members),
+               false;
+    bind_all(v);
+    uint64_t missing = crowd_settle(&v->crowd);
+    if (missing)
+        return fprintf(stderr, "voxpop-load: %u packets missing while joining\n", (unsigned)missing), false;
+    return !v->crowd.wrong[0];
+}
+
+/* ---- speaking ---- */
+
+/* Who speaks when, in the 20 ms that come again and again. */
+struct timetable {
+    uint32_t count, next;
+    uint64_t base, period;
+    struct turn {
+        uint64_t at;
+        uint32_t room;
+    } * turn;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct turn *x = a, *y = b;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* As many rooms speak as the offered rate needs; where there are fewer, they speak more often, evenly. */
+static bool timetable_make(struct voice_load *v, double offered, struct timetable *t)
+{
+    uint32_t rooms = v->crowd.rooms;
+    t->count = (uint32_t)(offered / SPEAKER_PPS / (v->crowd.size - 1) + 0.5);
+    t->count = t->count ? t->count : 1;
+    t->next = 0;
+    t->period = ticks(1e6 * t->count * (v->crowd.size - 1) / offered);
+    t->turn = malloc(t->count * sizeof *t->turn);
+    if (!t->turn)
+        return false;
+    for (uint32_t i = 0; i < t->count; i++)
+        t->turn[i] =
+            (struct turn){t->count > rooms ? t->period * i / t->count : draw(v) % t->period, i % rooms};
+    qsort(t->turn, t->count, sizeof *t->turn, by_time);
+    t->base = __rdtsc();
+    return true;
+}
+
+static unsigned due(struct timetable *t, uint32_t size, uint32_t *who)
+{
+    unsigned n = 0;
+    for (uint64_t now = __rdtsc(); n < LOAD_BURST / 2 && t->base + t->turn[t->next].at <= now; n++) {
+        who[n] = t->turn[t->next].room * size;
+        if (++t->next == t->count) {
+            t->next = 0;
+            t->base += t->period;
+        }
+    }
+    return n;
+}
+
+/* Rooms in turn, as far as the window goes. */
+static unsigned fits(struct voice_load *v, uint32_t *room, uint32_t *who)
+{
+    uint64_t copies = v->crowd.size - 1, way = on_the_way(v);
+    unsigned n = 0;
+    for (; n < LOAD_BURST / 2 && way + copies <= WINDOW; n++, way += copies) {
+        who[n] = *room * v->crowd.size;
+        *room = *room + 1 == v->crowd.rooms ? 0 : *room + 1;
+    }
+    return n;
+}
+
+static uint64_t dropped_by_dataplane(const struct voice_load *v)
+{
+    const struct counters *c = box_counters(v->box);
+    return c->drop[DROP_PORT_TX_FULL] + c->drop[DROP_PORT_NO_MEMORY] +
+           (c->drop[DROP_VOICE_PENDING_FULL] + c->drop[DROP_VOICE_RATE]) * (v->crowd.size - 1);
+}
+
+static void speak_until(struct voice_load *v, struct timetable *t, uint64_t until)
+{
+    uint32_t who[LOAD_BURST], room = 0;
+    uint64_t last = __rdtsc();
+    while (__rdtsc() < until && !v->crowd.wrong[0]) {
+        unsigned got = receive(v);
+        unsigned n = t->count ? due(t, v->crowd.size, who) : fits(v, &room, who);
+        send_frames(v, who, n, false);
+        if (got)
+            last = v->time.last;
+        else if (!t->count && v->time.last - last > v->quiet_ticks && v->time.last > last)
+            break; /* what fills the window will not come any more */
+        load_time_step(&v->time, got < LOAD_BURST / 2 && (!n || !t->count), v->rest_ticks);
+    }
+}
+
+bool voice_speak(struct voice_load *v, double offered, double seconds, struct voice_trial *out)
+{
+    struct timetable t = {0};
+    const struct counters *c = box_counters(v->box);
+    uint64_t refused = v->refused, drops = dropped_by_dataplane(v);
+    uint64_t busy = c->count[COUNT_busy_cycles], idle = c->count[COUNT_idle_cycles];
+    if (offered > 0 && !timetable_make(v, offered, &t))
+        return false;
+    load_time_start(&v->time);
+    uint64_t began = __rdtsc();
+    speak_until(v, &t, began + ticks(seconds * 1e6));
+    double took_us = (double)(__rdtsc() - began) / load_ticks_per_us();
+    *out = (struct voice_trial){.offered = offered,
+                                .rate = (double)v->crowd.received / took_us * 1e6,
+                                .busy = load_busy_share(&v->time),
+                                .away = v->time.away > ticks(LOAD_AWAY_US)};
+    busy = c->count[COUNT_busy_cycles] - busy;
+    idle = c->count[COUNT_idle_cycles] - idle;
+    out->worker_busy = (double)busy / (double)(busy + idle + 1);
+    drain(v);
+    out->expected = v->crowd.expected;
+    out->missing = crowd_settle(&v->crowd);
+    out->refused = v->refused - refused;
+    out->accounted = dropped_by_dataplane(v) - drops + out->refused * (v->crowd.size - 1);
+    free(t.turn);
+    box_listen(v->box);
+    return !v->crowd.wrong[0];
+}
