@@ -135,6 +135,16 @@ bool audience_sees(const struct control *c, const struct audience *a, uint32_t s
            model_permissions(c->model, g, channel, session_of(c, session)->user_id) & PERM_VIEW_CHANNEL;
 }
 
+bool audience_tells(const struct control *c, const struct audience *a, uint32_t session, uint64_t channel_id)
+{
+    uint64_t at = index_map_get(&a->at, (uint64_t)session + 1);
+    if (at == INDEX_NONE)
+        return false;
+    if (a->topic == POOL_NONE || a->overflow)
+        return audience_sees(c, a, session, channel_id);
+    return audience_classes(a, channel_id) >> a->members[at].class & 1;
+}
+
 /* ---- members ---- */
 
 static void member_put(struct audience *a, uint32_t session, uint32_t class)

@@ -38,6 +38,9 @@ uint64_t audience_classes(const struct audience *a, uint64_t channel_id);
 /* May this session's user see the channel (0: yes)? From the model. */
 bool audience_sees(const struct control *c, const struct audience *a, uint32_t session, uint64_t channel_id);
 
+/* Would the session be told of an event of that channel now? */
+bool audience_tells(const struct control *c, const struct audience *a, uint32_t session, uint64_t channel_id);
+
 /* Does a session of this shard take part in the guild? */
 static inline bool shard_has(const struct session_control *s, uint64_t guild_id)
 {

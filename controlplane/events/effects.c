@@ -82,15 +82,10 @@ static void left(struct control *c, const struct effect *e)
     }
 }
 
+/* Its GUILD_DELETE went out as an event of the same change. */
 static void guild_deleted(struct control *c, const struct effect *e)
 {
     voice_empty(c, e->guild_id, 0);
-    dispatch_guild_delete(&c->out, e->guild_id, false);
-    publish_guild(c, e->guild_id,
-                  &(struct publication){.intents = INTENT_GUILDS,
-                                        .except_session = SESSION_NONE,
-                                        .text = c->out.data,
-                                        .length = c->out.length});
     audience_end(c, e->guild_id);
     map_remove(c->owner_map, e->guild_id);
 }
@@ -127,6 +122,7 @@ static void carry_out(struct control *c, const struct effect *e)
         break;
     case EFFECT_CHANNEL_DELETED:
         voice_empty(c, e->guild_id, e->channel_id);
+        audience_recompute(c, e->guild_id);
         break;
     case EFFECT_VOICE:
         voice_moderate(c, e);
