@@ -29,6 +29,8 @@ static void watch(struct admin *a, unsigned slot, int how, uint32_t events)
     epoll_ctl(a->epoll, how, a->client[slot].fd, &e);
 }
 
+static void take_lines(struct admin *a, unsigned slot);
+
 static void client_close(struct admin *a, unsigned slot)
 {
     struct admin_client *cl = &a->client[slot];
@@ -60,6 +62,8 @@ static void client_flush(struct admin *a, unsigned slot)
     cl->out = NULL;
     cl->out_length = cl->out_sent = 0;
     watch(a, slot, EPOLL_CTL_MOD, cl->asked ? 0 : EPOLLIN);
+    if (!cl->asked && !cl->taking)
+        take_lines(a, slot); /* those that came behind the one just answered */
 }
 
 static void answer(void *ctx, json_t *result)
@@ -122,6 +126,30 @@ static void take_line(struct admin *a, unsigned slot, const char *line, size_t l
     json_decref(request);
 }
 
+/* Takes whole lines, one at a time, until an answer has to be waited for. */
+static void take_lines(struct admin *a, unsigned slot)
+{
+    struct admin_client *cl = &a->client[slot];
+    uint64_t number = cl->number;
+    char *end;
+    cl->taking = true;
+    while (cl->number == number && !cl->asked && (end = memchr(cl->in, '\n', cl->in_length)) != NULL) {
+        size_t length = (size_t)(end - cl->in);
+        char *line = strndup(cl->in, length);
+        if (!line)
+            abort();
+        cl->in_length -= length + 1;
+        memmove(cl->in, end + 1, cl->in_length);
+        take_line(a, slot, line, strlen(line));
+        free(line);
+    }
+    if (cl->number != number)
+        return;
+    cl->taking = false;
+    if (cl->in_length == ADMIN_LINE_MAX)
+        client_close(a, slot);
+}
+
 static void client_read(struct admin *a, unsigned slot)
 {
     struct admin_client *cl = &a->client[slot];
@@ -133,22 +161,7 @@ static void client_read(struct admin *a, unsigned slot)
         return;
     }
     cl->in_length += (size_t)n;
-    uint64_t number = cl->number;
-    char *end;
-    while (cl->number == number && !cl->asked && (end = memchr(cl->in, '\n', cl->in_length)) != NULL) {
-        size_t length = (size_t)(end - cl->in);
-        char *line = malloc(length + 1);
-        if (!line)
-            abort();
-        memcpy(line, cl->in, length);
-        line[length] = 0;
-        cl->in_length -= length + 1;
-        memmove(cl->in, end + 1, cl->in_length);
-        take_line(a, slot, line, length);
-        free(line);
-    }
-    if (cl->number == number && cl->in_length == ADMIN_LINE_MAX)
-        client_close(a, slot);
+    take_lines(a, slot);
 }
 
 static void accept_client(struct admin *a)
@@ -195,7 +208,7 @@ bool admin_open(struct admin *a, struct control *c, struct routes *r, const char
         a->client[i].fd = -1;
     if (strlen(path) >= sizeof address.sun_path)
         return snprintf(why, 256, "control.socket: %s is longer than a socket's path may be", path), false;
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     a->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     unlink(path);
     mode_t mask = umask(0177);

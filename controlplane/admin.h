@@ -25,6 +25,7 @@ struct admin_client {
     int fd;          /* -1: the slot is free, or waits for its answer only */
     uint64_t number; /* of the connection, never reused; 0: the slot is free */
     bool asked;      /* an answer is owed */
+    bool taking;     /* its lines are being taken */
     char *in;        /* ADMIN_LINE_MAX bytes */
     size_t in_length;
     char *out;
