@@ -13,26 +13,10 @@
 #include "controlplane/events/publish.h"
 #include "controlplane/protocol/intents.h"
 #include "controlplane/protocol/opcodes.h"
-#include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/voice/voice_room.h"
 
 #define TOKEN_EVERY_MS 1000u /* a channel's token is not renewed more often for one user */
-
-bool voice_wish_parse(const json_t *d, struct voice_wish *out)
-{
-    struct voice_wish w = {0};
-    const json_t *channel = json_object_get(d, "channel_id");
-    if (!json_is_object(d) || !payload_id(json_object_get(d, "guild_id"), &w.guild_id))
-        return false;
-    if (channel && !json_is_null(channel) && !payload_id(channel, &w.channel_id))
-        return false;
-    if (!payload_flag(d, "self_mute", &w.self_mute) || !payload_flag(d, "self_deaf", &w.self_deaf) ||
-        !payload_flag(d, "self_video", &w.self_video))
-        return false;
-    *out = w;
-    return true;
-}
 
 uint32_t voice_slot_of(const struct control *c, uint64_t guild_id, uint64_t user_id)
 {
@@ -94,7 +78,7 @@ static void publish_own(struct control *c, const struct voice_state *v, uint64_t
     for (uint32_t i = session_first_of(c, v->user_id); a && i != SESSION_NONE; i = session_next_of(c, i)) {
         const struct session_control *s = session_of(c, i);
         if (s->kind == SESSION_GATEWAY && index_map_get(&a->at, (uint64_t)i + 1) != INDEX_NONE &&
-            (!(s->intents & INTENT_GUILD_VOICE_STATES) || !audience_sees(c, a, i, view)))
+            (!(s->intents & INTENT_GUILD_VOICE_STATES) || !audience_tells(c, a, i, view)))
             publish_session(c, i, &c->out);
     }
 }
