@@ -105,17 +105,25 @@ static void command(struct world *w, const struct ring_entry *e)
 
 /* ---- ring `fanout` ---- */
 
+/* What the control plane looks up: the last number, and the references as far as one chunk holds them. */
 static void show(struct world *w, uint32_t session)
 {
-    /* What the control plane looks up. */
     struct session *s = session_at(&w->region, session);
     const struct fake_session *f = &w->sessions[session];
+    uint32_t worker = session_control_at(&w->region, session)->worker, count = f->last + 1 - f->first;
+    struct pool *chunks = region_part(&w->region, worker, PART_CHUNKS);
+    struct session_chunk *chunk = pool_at(chunks, session);
+    chunks->fresh = chunks->capacity;
     *s = (struct session){.kind = f->kind,
                           .generation = f->generation,
                           .seq_last = f->last,
                           .seq_sent = f->last,
-                          .seq_first = f->last + 1,
-                          .head_at = SESSION_CHUNK_REFS};
+                          .seq_first = f->first,
+                          .head_chunk = session};
+    if (count > SESSION_CHUNK_REFS)
+        s->seq_first = f->last + 1; /* as if all had been acknowledged and trimmed */
+    for (uint32_t i = 0; i < count && i < SESSION_CHUNK_REFS; i++)
+        chunk->ref[i] = event_ref(f->event[i]);
 }
 
 static void deliver(struct world *w, struct fake_session *f, uint32_t number)
