@@ -119,7 +119,7 @@ const struct config_key config_keys[] = {
     LIST("voice.modes", KEY_CHOICES, voice.modes, voice.mode_count,
          "[aead_aes256_gcm_rtpsize, aead_xchacha20_poly1305_rtpsize]", 0, 0, modes, "", RESTART,
          "Encryption modes, in the order they are offered."),
-    UINT("voice.packets_per_second_max", voice.packets_per_second_max, "120", 1, 100000, "packets/s", RESTART,
+    UINT("voice.packets_per_second_max", voice.packets_per_second_max, "1000", 1, 100000, "packets/s", RESTART,
          "What one member may send; more is dropped and counted."),
     UINT("voice.heartbeat_interval_ms", voice.heartbeat_interval_ms, "13750", 1000, 600000, "ms", RESTART,
          "Heartbeat interval that voice clients are told."),

@@ -205,8 +205,9 @@ static void subscribe(struct worker *w, const struct verb_subscribe *v)
 {
     if (v->topic >= w->topics.count || !find_session(w, v->session, v->generation))
         return;
-    struct subscription s = {.session = v->session, .generation = v->generation, .from = event_ref(v->from), .class = v->class,
-                             .flags = v->flags};
+    struct subscription s = {.session = v->session, .generation = v->generation, .class = (uint8_t)v->class,
+                             .flags = (uint8_t)v->flags};
+    subscription_start(&s, v->from);
     if (!topic_subscribe(&w->topics, v->topic, &s))
         count_drop(w->counters, DROP_TOPIC_FULL);
 }
@@ -235,7 +236,7 @@ static bool may_see(const struct session *s, const struct subscription *sub, con
         return false;
     if (e->intents && !(e->intents & s->intents))
         return false;
-    return (int32_t)(event_ref(e->position) - sub->from) >= 0;
+    return subscription_wants(sub, e->position);
 }
 
 /* One slice of a walk. True: it is over. */
