@@ -258,7 +258,7 @@ bool queue_resume(struct queue_env *q, struct session *s, uint32_t seq)
             step(q, &p);
     }
     /* Pinned first, then looked: the control plane moves `oldest` first, then looks at the pins. */
-    atomic_thread_fence(memory_order_seq_cst);
+    event_log_fence();
     uint64_t oldest = atomic_load_explicit(&q->log->oldest, memory_order_relaxed);
     bool held_all = n == 0 || event_position(log_now(q), place_ref(q, start)) >= oldest;
     if (!held_all) {

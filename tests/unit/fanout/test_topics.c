@@ -17,7 +17,7 @@
 #define SESSIONS 3000u
 #define FEW      120u /* sessions of the random runs */
 #define CHUNKS   240u
-#define UNDO     (192u << 10)
+#define UNDO     (160u << 10)
 
 /* A subscription in the mind of the test. */
 struct wanted {
