@@ -1,7 +1,7 @@
 /*
- * Queues of references against lists of positions: any run of pushes, records, acknowledgements, losses of connection, resumes and
- * ends, in transactions of which some are undone. After every step the queue is what the list says, and the pins are a recount.
- * SPDX-License-Identifier: Apache-2.0
+ * Queues of references against lists of positions: any run of pushes, records, acknowledgements, losses of
+ * connection, resumes and ends, in transactions of which some are undone. After every step the queue is what
+ * the list says, and the pins are a recount. SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,8 +58,13 @@ static void begin(bool deferred)
     world.txn.log.undo_size = UNDO;
     pool_init(&world.chunks.pool, world.chunks.at, sizeof(struct session_chunk), CHUNKS);
     txn_attach(&txn, &world, &world.txn.log);
-    env = (struct queue_env){.txn = &txn, .chunks = &world.chunks.pool, .log = &world.log, .pins = world.pins,
-                             .unsent_max = UNSENT_MAX, .keep_max = KEEP_MAX, .let_go = deferred ? let_go : NULL};
+    env = (struct queue_env){.txn = &txn,
+                             .chunks = &world.chunks.pool,
+                             .log = &world.log,
+                             .pins = world.pins,
+                             .unsent_max = UNSENT_MAX,
+                             .keep_max = KEEP_MAX,
+                             .let_go = deferred ? let_go : NULL};
     txn_begin(&txn);
     for (unsigned i = 0; i < SESSIONS; i++) {
         want[i] = (struct wanted){.first = 1};
@@ -248,9 +253,9 @@ static void step_end(unsigned i, uint64_t *seed)
 
 static void random_step(uint64_t *seed)
 {
-    static void (*const step[])(unsigned, uint64_t *) = {step_push, step_push,  step_push, step_push, step_describe, step_describe,
-                                                         step_describe, step_acked, step_acked, step_heard, step_away, step_resume,
-                                                         step_resume, step_end};
+    static void (*const step[])(unsigned, uint64_t *) = {
+        step_push,  step_push,  step_push,  step_push, step_describe, step_describe, step_describe,
+        step_acked, step_acked, step_heard, step_away, step_resume,   step_resume,   step_end};
     unsigned i = random_below(seed, SESSIONS);
     unsigned which = random_below(seed, sizeof step / sizeof *step);
     for (unsigned n = 1 + (which < 9 ? random_below(seed, 12) : 0); n; n--) {
@@ -272,7 +277,8 @@ static void any_run_of_steps_leaves_what_the_list_says(void **state)
     assert_true(world.log.head > 1000ull * EVENT_SEGMENT_BYTES);
 }
 
-/* The worker dies in every second transaction. Pins are too high or right at every moment, and right after a recount. */
+/* The worker dies in every second transaction. Pins are too high or right at every moment, and right after a
+ * recount. */
 static void undone_transactions_leave_the_queues_as_they_were(void **state)
 {
     uint64_t seed = 22;

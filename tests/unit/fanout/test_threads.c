@@ -1,6 +1,6 @@
 /*
- * What two processes share, as two threads on one mapping, so that ThreadSanitizer sees every access: the rings, and the
- * event log, whose writer reuses segments while a reader pins, lets go, goes away and resumes.
+ * What two processes share, as two threads on one mapping, so that ThreadSanitizer sees every access: the
+ * rings, and the event log, whose writer reuses segments while a reader pins, lets go, goes away and resumes.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
@@ -132,7 +132,8 @@ static struct {
     uint64_t waited;
 } writer;
 
-/* Makes the segment of `position` free for writing: the reader has taken what names it, and does not pin it. */
+/* Makes the segment of `position` free for writing: the reader has taken what names it, and does not pin it.
+ */
 static void free_segment(uint64_t position)
 {
     uint64_t gone = position / EVENT_SEGMENT_BYTES - SEGMENTS;
@@ -159,13 +160,15 @@ static void write_event(uint64_t *seed)
         free_segment(writer.cursor);
     }
     struct event *e = event_at(&shared.log, writer.cursor);
-    *e = (struct event){.length = (uint32_t)bytes, .position = writer.cursor, .variant = {{sizeof *e, 8 * words}}};
+    *e = (struct event){
+        .length = (uint32_t)bytes, .position = writer.cursor, .variant = {{sizeof *e, 8 * words}}};
     uint64_t *text = (uint64_t *)(void *)(e + 1);
     for (uint32_t i = 0; i < words; i++)
         text[i] = writer.cursor;
     for (struct ring_entry *n = NULL; !n; sched_yield()) {
         txn_begin(&writer.txn);
-        n = ring_reserve(&writer.ring, &writer.txn, 1, 8); /* its tail is stored before the log's head: as bad as it gets */
+        n = ring_reserve(&writer.ring, &writer.txn, 1,
+                         8); /* its tail is stored before the log's head: as bad as it gets */
         if (n) {
             memcpy(n->payload, &writer.cursor, 8);
             txn_intend(&writer.txn, &shared.log.head, writer.cursor + bytes);
@@ -226,7 +229,8 @@ static void some_step(uint64_t *seed)
     struct session *s = &shared.session;
     uint32_t dice = random_below(seed, 20);
     if (s->connection == UINT32_MAX) {
-        if (dice < 3 && queue_resume(&reader.env, s, s->seq_first - 1 + random_below(seed, s->seq_last + 2 - s->seq_first))) {
+        if (dice < 3 && queue_resume(&reader.env, s,
+                                     s->seq_first - 1 + random_below(seed, s->seq_last + 2 - s->seq_first))) {
             s->connection = 0;
             reader.resumed++;
             look();
@@ -271,8 +275,13 @@ static void begin_log(void)
     ring_producer(&writer.ring, &shared.ring.ring);
     ring_consumer(&reader.ring, &shared.ring.ring);
     writer.cursor = EVENT_SEGMENT_BYTES;
-    reader.env = (struct queue_env){.txn = &reader.txn, .chunks = &shared.chunks.pool, .log = &shared.log, .pins = shared.pins,
-                                    .unsent_max = 50, .keep_max = 200, .let_go = reader.let_go};
+    reader.env = (struct queue_env){.txn = &reader.txn,
+                                    .chunks = &shared.chunks.pool,
+                                    .log = &shared.log,
+                                    .pins = shared.pins,
+                                    .unsent_max = 50,
+                                    .keep_max = 200,
+                                    .let_go = reader.let_go};
     shared.session.connection = UINT32_MAX;
     txn_begin(&reader.txn);
     queue_start(&reader.env, &shared.session);

@@ -58,7 +58,10 @@ static void begin(void)
     for (unsigned i = 0; i < SESSIONS; i++)
         world.session[i].generation = 1;
     txn_attach(&txn, &world, &world.txn.log);
-    topics = (struct topics){.txn = &txn, .topic = world.topic, .count = TOPICS, .chunks = &world.chunks.pool,
+    topics = (struct topics){.txn = &txn,
+                             .topic = world.topic,
+                             .count = TOPICS,
+                             .chunks = &world.chunks.pool,
                              .session = world.session};
     assert_true(topics_attach(&topics));
     txn_begin(&txn);
@@ -151,7 +154,8 @@ static void compare_index(void)
 static bool subscribe(uint32_t topic, uint32_t session, uint8_t class, uint64_t from)
 {
     struct wanted *w = &want[topic][session];
-    struct subscription s = {.session = session, .generation = world.session[session].generation, .class = class};
+    struct subscription s = {
+        .session = session, .generation = world.session[session].generation, .class = class};
     subscription_start(&s, from);
     if (!topic_subscribe(&topics, topic, &s)) {
         assert_false(w->there);
@@ -186,11 +190,13 @@ static void random_change(uint64_t *seed, bool may_clear)
     uint32_t topic = random_below(seed, TOPICS), session = random_below(seed, FEW);
     uint32_t dice = random_below(seed, 1000);
     if (dice < 500)
-        subscribe(topic, session, (uint8_t)random_below(seed, TOPIC_CLASSES), 16 * (1 + random_next(seed) % (1ull << 40)));
+        subscribe(topic, session, (uint8_t)random_below(seed, TOPIC_CLASSES),
+                  16 * (1 + random_next(seed) % (1ull << 40)));
     else if (dice < 850)
         unsubscribe(topic, session);
     else if (dice < 995 || !may_clear)
-        world.session[session].generation++; /* it ended, and perhaps another begins: its subscriptions are dead */
+        world.session[session]
+            .generation++; /* it ended, and perhaps another begins: its subscriptions are dead */
     else
         clear(topic);
 }
@@ -218,7 +224,8 @@ static void walk(uint32_t topic, uint64_t *seed, unsigned slice, unsigned change
             random_change(seed, false);
             room();
             for (unsigned i = 0; i < FEW; i++)
-                if (from_the_start[i] && (!alive(topic, i) || want[topic][i].incarnation != from_the_start[i]))
+                if (from_the_start[i] &&
+                    (!alive(topic, i) || want[topic][i].incarnation != from_the_start[i]))
                     from_the_start[i] = 0;
         }
     }
@@ -249,7 +256,8 @@ static void any_run_of_changes_and_walks_visits_each_once(void **state)
     assert_int_equal(topics.index.used, 0);
 }
 
-/* The worker dies in every second transaction; what is in the region is as before, and so is the index made from it. */
+/* The worker dies in every second transaction; what is in the region is as before, and so is the index made
+ * from it. */
 static void undone_changes_leave_the_topics_as_they_were(void **state)
 {
     static struct wanted before[TOPICS][SESSIONS];
@@ -331,7 +339,8 @@ static void subscriber_of_old_still_wants_what_comes_after_64_gib(void **state)
     }
 }
 
-/* All sessions of a large topic are gone at once: the walk that finds out must not fill the undo log, which ends the worker. */
+/* All sessions of a large topic are gone at once: the walk that finds out must not fill the undo log, which
+ * ends the worker. */
 static void dead_topic_is_cleared_up_within_the_undo_log(void **state)
 {
     begin();
