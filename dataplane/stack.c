@@ -355,10 +355,20 @@ static void conn_events(struct worker *w, struct connection *c, const struct tcp
         conn_free(w, c);
 }
 
+/* Flags that no sender has reason to set together (RFC 9293 has no state for them). */
+static bool flags_are_nonsense(uint8_t flags)
+{
+    return !(flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) || ((flags & TCP_SYN) && (flags & (TCP_FIN | TCP_RST)));
+}
+
 void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s)
 {
     w->counters->count[COUNT_tcp_segments_in]++;
     uint32_t index = conn_table_find(&w->table, tuple);
+    if (index == UINT32_MAX && flags_are_nonsense(s->flags)) {
+        count_drop(w->counters, DROP_TCP_FLAGS);
+        return;
+    }
     struct tcp_out out = {0};
     if (index != UINT32_MAX) {
         struct connection *c = conn_at(w, index);
