@@ -1,7 +1,7 @@
 /*
  * The operator's log: one key=value line an event on stderr, rate-limited per event name. Never a token, a
- * key or the text of a message: values are numbers, addresses and words of ours. SPDX-License-Identifier:
- * Apache-2.0
+ * key or the text of a message: values are numbers, addresses and words of ours.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_LOG_H
 #define VOXPOP_LOG_H

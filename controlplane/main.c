@@ -1,7 +1,8 @@
 /*
  * voxpop-controlplane: start and stop, mirrored. Attaches the region that the supervisor made, opens store,
  * model, core, REST and the operator's socket, and goes on from what stands in the region, until SIGTERM.
- * SIGHUP reads the keys anew that a reload is enough for. SPDX-License-Identifier: Apache-2.0
+ * SIGHUP reads the keys anew that a reload is enough for.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <arpa/inet.h>
 #include <getopt.h>

@@ -1,5 +1,6 @@
 /*
- * The supervisor's log: one key=value line an event on stderr. SPDX-License-Identifier: Apache-2.0
+ * The supervisor's log: one key=value line an event on stderr.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SUPERVISE_LINE_H
 #define VOXPOP_SUPERVISE_LINE_H

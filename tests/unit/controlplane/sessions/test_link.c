@@ -1,7 +1,8 @@
 /*
  * What the live half stands on: inputs taken exactly once and set aside when they kill, waiting for room, the
  * event log's end, classes beyond 64, answers longer than a transaction, maps and routes, deadlines, the
- * log's limit. SPDX-License-Identifier: Apache-2.0
+ * log's limit.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <signal.h>
