@@ -2,7 +2,8 @@
  * Taps: copies of packets into the worker's capture ring (include/capture_ring.h), when the operator wants them. With no capture
  * each tap is one test of a word that the worker read at the start of its iteration.
  *
- * Filters: everything; one session (the packets of the connection it has, and of its voice member); one room.
+ * Filters: everything; one session (the packets of the connection it has, and of its voice member); one room; what a replay needs
+ * (record.h).
  * Full ring: the copy is dropped and counted, the packet goes on.
  * SPDX-License-Identifier: Apache-2.0
  */
