@@ -10,9 +10,11 @@
 
 #include "box.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "../unit/tls/peer.h"
 
@@ -275,15 +277,26 @@ void box_enter(struct box *b, uint32_t index)
 
 /* ---- beginning and end ---- */
 
-static void make_region(struct box *b)
+static void *map(const char *file, size_t size)
+{
+    int fd = file ? open(file, O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
+    if (file)
+        assert_true(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (file ? 0 : MAP_ANONYMOUS), fd, 0);
+    if (file)
+        close(fd);
+    assert_true(memory != MAP_FAILED);
+    return memory;
+}
+
+static void make_region(struct box *b, const char *file)
 {
     uint8_t boot_id[16] = {1}, prefix[16] = {[10] = 0xff, [11] = 0xff, 198, 18};
     struct route_hop link = {0};
     unsigned half;
-    size_t size = region_bytes(&geometry);
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_true(memory != MAP_FAILED);
-    region_format(&b->region, memory, &geometry, boot_id);
+    if (file)
+        region_boot_id(boot_id);
+    region_format(&b->region, map(file, region_bytes(&geometry)), &geometry, boot_id);
     memset(&b->region.header->secrets, 0x5a, sizeof b->region.header->secrets);
     struct route_tables *routes = region_section(&b->region, SECTION_ROUTES);
     assert_true(route_write(&routes->swap, &half) && route_add(&routes->table[half], prefix, 111, &link));
@@ -300,7 +313,8 @@ static void make_control(struct box *b)
     /* Its sessions, which a snapshot must know of. */
     struct pool *sessions = region_section(&b->region, SECTION_SESSIONS_CONTROL);
     for (uint32_t i = 0; i < PARTICIPANTS; i++)
-        pool_get(sessions, NULL);
+        *session_control_at(&b->region, pool_get(sessions, NULL)) =
+            (struct session_control){.kind = SESSION_GATEWAY, .peer = SESSION_NONE};
 }
 
 static void make_worker(struct box *b)
@@ -321,19 +335,19 @@ static void make_worker(struct box *b)
     b->worker->answers_link = true;
 }
 
-struct box *box_new(void)
+struct box *box_new(const char *region_file)
 {
     char error[TLS_ERROR_MAX];
     struct pki pki;
     struct box *b = calloc(1, sizeof *b);
     assert_non_null(b);
-    b->now_us = 1000000;
+    b->now_us = region_file ? region_now_us() : 1000000;
     pki_make(&pki, PKI_P256, 30);
     b->server = server_of(&pki);
     pki_remove(&pki);
     b->client = tls_client_new(NULL, 0, NULL, error);
     assert_non_null(b->client);
-    make_region(b);
+    make_region(b, region_file);
     make_control(b);
     make_worker(b);
     put_in(b, arp_request(next_in(b), client_ip, client_mac, server_ip)); /* its way back is known from here on */

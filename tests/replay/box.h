@@ -58,7 +58,8 @@ struct box {
     uint32_t participants;
 };
 
-struct box *box_new(void);
+/* With a file, the region lies in it, as a running box's does, and time is the machine's. */
+struct box *box_new(const char *region_file);
 void box_free(struct box *b);
 
 /* The next participant connects. */

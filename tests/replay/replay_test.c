@@ -181,7 +181,7 @@ static void find_voices(struct box *b)
 static struct box *record_established(const char *to)
 {
     struct recording *rec = calloc(1, sizeof *rec);
-    struct box *b = box_new();
+    struct box *b = box_new(NULL);
     for (unsigned k = 0; k < PARTICIPANTS; k++)
         join(b, NULL);
     find_voices(b);
@@ -237,7 +237,7 @@ static void replay_goes_through_handshakes(void **state)
 {
     struct replay_summary sum;
     struct recording *rec = calloc(1, sizeof *rec);
-    struct box *b = box_new();
+    struct box *b = box_new(NULL);
     join(b, NULL);
     box_join(b);
     for (unsigned i = 0; i < 30 && !(connection_at(&b->region, 0, 1)->flags & CONN_STEP_OUT); i++) {
@@ -286,7 +286,7 @@ static bool refused(const char *from, const char *because)
 static void recording_that_lost_inputs_is_incomplete_and_refused(void **state)
 {
     struct recording *rec = calloc(1, sizeof *rec);
-    struct box *b = box_new();
+    struct box *b = box_new(NULL);
     for (unsigned k = 0; k < PARTICIPANTS; k++)
         join(b, NULL);
     find_voices(b);
@@ -310,7 +310,7 @@ static void worker_that_nobody_releases_goes_on(void **state)
 {
     struct recording *rec = calloc(1, sizeof *rec);
     char why[256] = "";
-    struct box *b = box_new();
+    struct box *b = box_new(NULL);
     join(b, NULL);
     assert_true(recording_begin(rec, &b->region, bundle, UNIX_OFFSET, why));
     say(b, 0, 0);
