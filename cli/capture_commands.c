@@ -49,7 +49,7 @@ static int whole_path(const char *name, char path[512])
 {
     char here[PATH_MAX];
     int n = *name == '/' || !getcwd(here, sizeof here) ? snprintf(path, 512, "%s", name)
-                                                        : snprintf(path, 512, "%s/%s", here, name);
+                                                       : snprintf(path, 512, "%s/%s", here, name);
     return n < 512 ? EXIT_OK : say(EXIT_USAGE, "the file's name is too long");
 }
 
@@ -60,7 +60,8 @@ static int read_options(const struct invocation *i, struct capture_job *job)
     if (!session + !room + !replay < 2)
         return say(EXIT_USAGE, "--session, --room and --replay exclude each other");
     if (!replay == !i->operands)
-        return say(EXIT_USAGE, replay ? "a recording for replay goes to its directory, not to a FILE" : "FILE is missing");
+        return say(EXIT_USAGE, replay ? "a recording for replay goes to its directory, not to a FILE"
+                                      : "FILE is missing");
     job->filter = session ? CAPTURE_SESSION : room ? CAPTURE_ROOM : replay ? CAPTURE_REPLAY : CAPTURE_ALL;
     int code = whole_path(replay ? replay : i->operand[0], job->path);
     if (!code)
@@ -71,7 +72,8 @@ static int read_options(const struct invocation *i, struct capture_job *job)
 static int find_subject(const struct invocation *i, struct capture_job *job)
 {
     uint32_t worker, index;
-    if (job->filter == CAPTURE_SESSION && !find_session(&job->region, invocation_option(i, "session"), &job->session))
+    if (job->filter == CAPTURE_SESSION &&
+        !find_session(&job->region, invocation_option(i, "session"), &job->session))
         return EXIT_FAILED;
     if (job->filter == CAPTURE_ROOM) {
         if (!find_room(&job->region, invocation_option(i, "room"), &worker, &index))
@@ -87,7 +89,8 @@ static int attach(const struct invocation *i, struct capture_job *job)
     int code = place_find(i, &job->place);
     if (code)
         return code;
-    return region_attach(&job->region, job->place.region, true, why) ? EXIT_OK : say(EXIT_CANNOT_CONNECT, why);
+    return region_attach(&job->region, job->place.region, true, why) ? EXIT_OK
+                                                                     : say(EXIT_CANNOT_CONNECT, why);
 }
 
 /* ---- start ---- */
@@ -96,7 +99,8 @@ static json_t *read_answer(int fd)
 {
     char text[4096];
     size_t have = 0;
-    for (ssize_t n; have < sizeof text && ((n = read(fd, text + have, sizeof text - have)) > 0 || (n < 0 && errno == EINTR));)
+    for (ssize_t n; have < sizeof text &&
+                    ((n = read(fd, text + have, sizeof text - have)) > 0 || (n < 0 && errno == EINTR));)
         have += n > 0 ? (size_t)n : 0;
     return json_loadb(text, have, 0, NULL);
 }
@@ -131,7 +135,8 @@ static int start(const struct invocation *i, struct capture_job *job)
         return code;
     job->lock = capture_lock(&job->place, &writer);
     if (job->lock < 0 && writer)
-        return say(EXIT_FAILED, "a capture is under way; see voxpop capture status, or end it with voxpop capture stop");
+        return say(EXIT_FAILED,
+                   "a capture is under way; see voxpop capture status, or end it with voxpop capture stop");
     if (job->lock < 0)
         return EXIT_FAILED;
     code = launch(job, &answer);

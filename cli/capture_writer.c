@@ -1,6 +1,7 @@
 /*
- * The process that writes a capture; see capture.h. It drains the workers' rings into a file, or into a bundle, until it is told to
- * stop, by the control words or by SIGTERM, or its bounds are reached. SPDX-License-Identifier: Apache-2.0
+ * The process that writes a capture; see capture.h. It drains the workers' rings into a file, or into a
+ * bundle, until it is told to stop, by the control words or by SIGTERM, or its bounds are reached.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -17,10 +18,10 @@
 #include "dataplane/capture/drain.h"
 #include "dataplane/capture/pcapng_file.h"
 
-#define IDLE_US    2000
-#define TELL_US    500000u
-#define LEAVE_US   50000u   /* an iteration is over by then */
-#define ANSWER_US  3000000u /* for the workers to stand still, and to go on */
+#define IDLE_US   2000
+#define TELL_US   500000u
+#define LEAVE_US  50000u   /* an iteration is over by then */
+#define ANSWER_US 3000000u /* for the workers to stand still, and to go on */
 
 struct writer {
     struct capture_job *job;
@@ -30,8 +31,9 @@ struct writer {
     uint64_t packets, bytes;
     uint64_t dropped_before[WORKERS_MAX];
     ino_t region_inode;
-    uint32_t pause_us, worker_pause_us; /* a recording: as seen from here, and by the worker that waited longest */
-    char why[256]; /* why it ended by itself */
+    uint32_t pause_us,
+        worker_pause_us; /* a recording: as seen from here, and by the worker that waited longest */
+    char why[256];       /* why it ended by itself */
 };
 
 static volatile sig_atomic_t told_to_end;
@@ -72,7 +74,9 @@ static uint64_t dropped(const struct writer *w, uint64_t each[WORKERS_MAX])
 
 static json_t *state_json(const struct writer *w, const char *state)
 {
-    static const char *const what[] = {[CAPTURE_ALL] = "everything", [CAPTURE_SESSION] = "session", [CAPTURE_ROOM] = "room",
+    static const char *const what[] = {[CAPTURE_ALL] = "everything",
+                                       [CAPTURE_SESSION] = "session",
+                                       [CAPTURE_ROOM] = "room",
                                        [CAPTURE_REPLAY] = "replay"};
     const struct capture_job *job = w->job;
     uint64_t each[WORKERS_MAX];
@@ -255,9 +259,10 @@ static void record_copy(struct writer *w, struct recording *rec)
         return;
     recording_stop(rec);
     recording_abandon(rec);
-    refuse(w, !answered      ? "the workers do not answer: is the dataplane running?"
-              : released < 0 ? "the region took longer to copy than a worker waits (500 ms): nothing was recorded"
-                             : "the workers did not go on: nothing was recorded");
+    refuse(w, !answered ? "the workers do not answer: is the dataplane running?"
+              : released < 0
+                  ? "the region took longer to copy than a worker waits (500 ms): nothing was recorded"
+                  : "the workers did not go on: nothing was recorded");
 }
 
 /* In a process of its own: the inputs go on meanwhile. */
@@ -303,7 +308,8 @@ static void to_bundle(struct writer *w)
         take_counts(w, &rec);
     }
     recording_stop(&rec);
-    for (uint64_t from = region_now_us(); !recording_stopped(&rec) && region_now_us() - from < CAPTURE_PAUSE_US;)
+    for (uint64_t from = region_now_us();
+         !recording_stopped(&rec) && region_now_us() - from < CAPTURE_PAUSE_US;)
         if (!recording_drain(&rec))
             rest(IDLE_US);
     if (!recording_stopped(&rec) && !rec.why[0])

@@ -47,8 +47,8 @@ static bool check_json(const json_t *j, char *why)
         return false;
     }
     if (!theirs || strcmp(theirs, layout)) {
-        snprintf(why, 256, "the bundle was recorded by another build (layout %.16s, this build has %s)", theirs ? theirs : "?",
-                 layout);
+        snprintf(why, 256, "the bundle was recorded by another build (layout %.16s, this build has %s)",
+                 theirs ? theirs : "?", layout);
         return false;
     }
     return true;

@@ -1,6 +1,6 @@
 /*
- * A bundle: everything that a replay needs, in a directory of its own (mode 0700, files 0600: it holds the keys of connections and
- * calls, and what was said).
+ * A bundle: everything that a replay needs, in a directory of its own (mode 0700, files 0600: it holds the
+ * keys of connections and calls, and what was said).
  *
  *   snapshot      the region as it stood between two transactions of every worker (snapshot.h)
  *   inputs        entries of the capture rings (record.h), each with its head; of a worker in order
@@ -47,7 +47,8 @@ struct recording {
 };
 
 /* Makes the directory and asks the workers to stand still. False, with a line in `why` (256 bytes). */
-bool recording_begin(struct recording *rec, struct region *r, const char *directory, uint64_t unix_offset_us, char *why);
+bool recording_begin(struct recording *rec, struct region *r, const char *directory, uint64_t unix_offset_us,
+                     char *why);
 
 /* Every worker stands still. */
 bool recording_paused(const struct recording *rec);
@@ -92,7 +93,8 @@ struct bundle {
 bool bundle_open(struct bundle *b, const char *directory, char *why);
 void bundle_close(struct bundle *b);
 
-/* The entry at *at, which moves on behind it; NULL at the end. *whole is false when the file ends within it. */
+/* The entry at *at, which moves on behind it; NULL at the end. *whole is false when the file ends within it.
+ */
 const struct capture_entry *bundle_next(const struct bundle *b, uint64_t *at, bool *whole);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * The other end of the capture rings (include/capture_ring.h): turning captures on and off, and reading what the workers wrote.
- * One process at a time.
- * SPDX-License-Identifier: Apache-2.0
+ * The other end of the capture rings (include/capture_ring.h): turning captures on and off, and reading what
+ * the workers wrote. One process at a time. SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_DRAIN_H
 #define VOXPOP_DRAIN_H
@@ -13,7 +12,8 @@ static inline struct capture_ring *drain_ring(const struct region *r, uint32_t w
     return region_part(r, worker, PART_CAPTURE);
 }
 
-/* Forgets what an earlier capture left, then tells every worker what is wanted from now on. Returns the generation. */
+/* Forgets what an earlier capture left, then tells every worker what is wanted from now on. Returns the
+ * generation. */
 uint32_t drain_start(struct region *r, enum capture_filter wanted, uint64_t subject);
 
 /* Tells every worker to stop. */

@@ -10,7 +10,10 @@ struct fact {
     uint32_t offset, size;
 };
 
-#define FACT(field) {#field, offsetof(struct worker_config, field), sizeof(((struct worker_config *)0)->field)}
+#define FACT(field)                                                                                          \
+    {                                                                                                        \
+#field, offsetof(struct worker_config, field), sizeof(((struct worker_config *)0)->field)            \
+    }
 
 static const struct fact facts[] = {
     FACT(tcp.mss4),
@@ -53,7 +56,8 @@ static const struct fact facts[] = {
 
 /* Whoever adds a key to struct worker_config adds it above. */
 _Static_assert(sizeof(struct tcp_config) == 64 && sizeof(struct voice_config) == 16, "a fact is missing");
-_Static_assert(sizeof(struct worker_config) - offsetof(struct worker_config, tls_port) == 88, "a fact is missing");
+_Static_assert(sizeof(struct worker_config) - offsetof(struct worker_config, tls_port) == 88,
+               "a fact is missing");
 
 #define FACTS (sizeof facts / sizeof *facts)
 

@@ -128,8 +128,8 @@ size_t pcapng_interface(uint8_t *dst, size_t room, const char *name, const char 
     return end(&c);
 }
 
-size_t pcapng_packet(uint8_t *dst, size_t room, uint32_t interface, uint64_t time_us, enum pcapng_direction direction,
-                     const void *frame, size_t length)
+size_t pcapng_packet(uint8_t *dst, size_t room, uint32_t interface, uint64_t time_us,
+                     enum pcapng_direction direction, const void *frame, size_t length)
 {
     struct cursor c;
     if (room < length + PCAPNG_OVERHEAD_MAX)
@@ -158,8 +158,8 @@ static void option_count(struct cursor *c, uint16_t code, uint64_t n)
     put64(c, n);
 }
 
-size_t pcapng_statistics(uint8_t *dst, size_t room, uint32_t interface, uint64_t start_us, uint64_t end_us, uint64_t captured,
-                         uint64_t dropped)
+size_t pcapng_statistics(uint8_t *dst, size_t room, uint32_t interface, uint64_t start_us, uint64_t end_us,
+                         uint64_t captured, uint64_t dropped)
 {
     struct cursor c;
     if (room < PCAPNG_OVERHEAD_MAX)

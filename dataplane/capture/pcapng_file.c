@@ -36,13 +36,14 @@ bool pcapng_file_open(struct pcapng_file *f, const char *path, uint32_t workers,
     for (uint32_t k = 0; k < workers; k++) {
         char name[32];
         snprintf(name, sizeof name, "worker%u", k);
-        wrote(f, pcapng_interface(room_at(f, PCAPNG_OVERHEAD_MAX), PCAPNG_OVERHEAD_MAX, name, "voxpop dataplane"));
+        wrote(f, pcapng_interface(room_at(f, PCAPNG_OVERHEAD_MAX), PCAPNG_OVERHEAD_MAX, name,
+                                  "voxpop dataplane"));
     }
     return true;
 }
 
-void pcapng_file_packet(struct pcapng_file *f, uint32_t worker, uint64_t time_us, enum pcapng_direction direction,
-                        const void *frame, size_t length)
+void pcapng_file_packet(struct pcapng_file *f, uint32_t worker, uint64_t time_us,
+                        enum pcapng_direction direction, const void *frame, size_t length)
 {
     size_t need = length + PCAPNG_OVERHEAD_MAX;
     if (worker >= f->interfaces || need > sizeof f->buffer)
@@ -68,8 +69,8 @@ void pcapng_file_flush(struct pcapng_file *f)
 bool pcapng_file_close(struct pcapng_file *f, const uint64_t *dropped, uint64_t end_us)
 {
     for (uint32_t k = 0; k < f->interfaces; k++)
-        wrote(f, pcapng_statistics(room_at(f, PCAPNG_OVERHEAD_MAX), PCAPNG_OVERHEAD_MAX, k, f->start_us, end_us, f->packets[k],
-                                   dropped ? dropped[k] : 0));
+        wrote(f, pcapng_statistics(room_at(f, PCAPNG_OVERHEAD_MAX), PCAPNG_OVERHEAD_MAX, k, f->start_us,
+                                   end_us, f->packets[k], dropped ? dropped[k] : 0));
     pcapng_file_flush(f);
     if (close(f->fd) && !f->error)
         f->error = errno;

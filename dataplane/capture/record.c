@@ -1,9 +1,13 @@
 /*
  * SPDX-License-Identifier: Apache-2.0
  *
- *      OFF --wanted, new generation--> ASKED --quiet, or 100 ms--> PAUSED --released--> ON --ring full--> OVER
- *       ^                                 \--of a former life--> OVER <--500 ms--/                          |
- *       +---------------------------------- no longer wanted ------------------------------------------------+
+ *      OFF --wanted, new generation--> ASKED --quiet, or 100 ms--> PAUSED --released--> ON
+ *                                        |                           |                  |
+ *                                        +--released before          +--500 ms          +--ring full
+ *                                        v                           v                  v
+ *                                       OVER                        OVER               OVER
+ *
+ *      any --no longer wanted--> OFF
  *
  * PAUSED is the one phase in which the worker does nothing, ON the one in which it records.
  */
@@ -23,8 +27,8 @@ static void enter(struct worker *w, enum record_phase phase)
     atomic_store_explicit(&r->recording, phase == RECORD_ON ? rec->generation : 0, memory_order_release);
 }
 
-static void put(struct worker *w, enum capture_kind kind, const void *head, uint32_t head_length, const void *body,
-                uint32_t body_length)
+static void put(struct worker *w, enum capture_kind kind, const void *head, uint32_t head_length,
+                const void *body, uint32_t body_length)
 {
     struct recorder *rec = &w->recorder;
     if (rec->phase != RECORD_ON)
@@ -59,7 +63,8 @@ static void step_begins(struct worker *w)
 static void begin_recording(struct worker *w)
 {
     struct record_facts facts;
-    atomic_store_explicit(&w->capture->paused_us, (uint32_t)(w->now_us - w->recorder.since_us), memory_order_relaxed);
+    atomic_store_explicit(&w->capture->paused_us, (uint32_t)(w->now_us - w->recorder.since_us),
+                          memory_order_relaxed);
     memset(&facts, 0, sizeof facts);
     facts.size = sizeof facts;
     facts.mtu = w->port_info.mtu;

@@ -1,13 +1,14 @@
 /*
- * Recording a worker's inputs, so that the same worker code can be run on them again in virtual time (replay.h). What a worker does
- * is a function of the region as it stood between two transactions and of these entries of its capture ring, in this order:
+ * Recording a worker's inputs, so that the same worker code can be run on them again in virtual time
+ * (replay.h). What a worker does is a function of the region as it stood between two transactions and of
+ * these entries of its capture ring, in this order:
  *
  *   FACTS                                                once: configuration and link
  *   STEP (RX | RX_HANDED | KEYS | EVENT VERB)...         an iteration that had any effect, and what it took
  *
- * Iterations without effect are left out: a worker that does nothing depends on nothing. What a recording does not hold: packets
- * whose fan-out was under way at the snapshot (the worker waits for a quiet iteration, for a while), and changes of routes (the
- * bundle is refused then).
+ * Iterations without effect are left out: a worker that does nothing depends on nothing. What a recording
+ * does not hold: packets whose fan-out was under way at the snapshot (the worker waits for a quiet iteration,
+ * for a while), and changes of routes (the bundle is refused then).
  *
  * A full ring ends the recording, never delays a packet.
  * SPDX-License-Identifier: Apache-2.0
@@ -52,7 +53,8 @@ struct record_facts {
 
 /* ---- the worker's hooks: cheap while w->capture_wanted is not CAPTURE_REPLAY ---- */
 
-/* CAPTURE_REPLAY is wanted: begins, goes on, or waits. False: the worker must do nothing in this iteration. */
+/* CAPTURE_REPLAY is wanted: begins, goes on, or waits. False: the worker must do nothing in this iteration.
+ */
 bool record_begin(struct worker *w);
 
 /* CAPTURE_REPLAY is wanted no more. */

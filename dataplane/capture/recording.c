@@ -33,7 +33,8 @@ static bool fail(char *why, const char *what, const char *directory)
     return false;
 }
 
-bool recording_begin(struct recording *rec, struct region *r, const char *directory, uint64_t unix_offset_us, char *why)
+bool recording_begin(struct recording *rec, struct region *r, const char *directory, uint64_t unix_offset_us,
+                     char *why)
 {
     char path[BUNDLE_PATH + 32];
     *rec = (struct recording){.region = r, .inputs = -1, .unix_offset_us = unix_offset_us};
@@ -181,9 +182,10 @@ bool recording_broken(struct recording *rec)
         const struct capture_ring *c = drain_ring(rec->region, k);
         uint64_t dropped = atomic_load(&c->dropped) - rec->dropped[k];
         if (dropped)
-            snprintf(rec->why, sizeof rec->why,
-                     "%llu inputs of worker %u found no room: make limits.capture_bytes larger, or record less",
-                     (unsigned long long)dropped, k);
+            snprintf(
+                rec->why, sizeof rec->why,
+                "%llu inputs of worker %u found no room: make limits.capture_bytes larger, or record less",
+                (unsigned long long)dropped, k);
         else if (atomic_load(&c->wanted) == CAPTURE_REPLAY && atomic_load(&c->recording) != rec->generation)
             snprintf(rec->why, sizeof rec->why, "worker %u ended during the recording", k);
     }
@@ -208,9 +210,9 @@ bool recording_stopped(const struct recording *rec)
 static json_t *geometry_json(const struct region_geometry *g)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "workers", (json_int_t)g->workers, "connections",
-                     (json_int_t)g->connections, "sessions", (json_int_t)g->sessions, "topics", (json_int_t)g->topics,
-                     "members", (json_int_t)g->members, "log_segments", (json_int_t)g->log_segments, "ring_bytes",
-                     (json_int_t)g->ring_bytes);
+                     (json_int_t)g->connections, "sessions", (json_int_t)g->sessions, "topics",
+                     (json_int_t)g->topics, "members", (json_int_t)g->members, "log_segments",
+                     (json_int_t)g->log_segments, "ring_bytes", (json_int_t)g->ring_bytes);
 }
 
 static json_t *workers_json(const struct recording *rec)
@@ -220,9 +222,10 @@ static json_t *workers_json(const struct recording *rec)
         const struct bundle_worker *w = &rec->worker[k];
         char mac[18];
         facts_mac(w->facts.mac, mac);
-        json_array_append_new(list, json_pack("{s:s, s:I, s:b, s:I, s:I}", "mac", mac, "mtu", (json_int_t)w->facts.mtu,
-                                              "answers_link", (int)w->facts.answers_link, "started_us",
-                                              (json_int_t)w->started_us, "paused_us", (json_int_t)w->paused_us));
+        json_array_append_new(
+            list, json_pack("{s:s, s:I, s:b, s:I, s:I}", "mac", mac, "mtu", (json_int_t)w->facts.mtu,
+                            "answers_link", (int)w->facts.answers_link, "started_us",
+                            (json_int_t)w->started_us, "paused_us", (json_int_t)w->paused_us));
     }
     return list;
 }
@@ -232,13 +235,14 @@ static json_t *bundle_json(const struct recording *rec)
     char layout[20];
     snprintf(layout, sizeof layout, "%016llx", (unsigned long long)rec->region->header->layout_hash);
     json_t *why = rec->why[0] ? json_string(rec->why) : json_null();
-    return json_pack("{s:i, s:s, s:b, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "voxpop_bundle", BUNDLE_VERSION,
-                     "holds", "keys of connections and calls, and what was said: treat it as a secret", "complete",
-                     rec->why[0] == 0, "why", why, "layout", layout, "geometry", geometry_json(&rec->region->header->geometry),
-                     "unix_offset_us", (json_int_t)rec->unix_offset_us, "started_us", (json_int_t)rec->worker[0].started_us,
-                     "ended_us", (json_int_t)rec->last_us, "entries", (json_int_t)rec->entries, "packets",
-                     (json_int_t)rec->packets, "bytes", (json_int_t)rec->bytes, "config",
-                     facts_config(&rec->worker[0].facts.config), "workers", workers_json(rec));
+    return json_pack(
+        "{s:i, s:s, s:b, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "voxpop_bundle",
+        BUNDLE_VERSION, "holds", "keys of connections and calls, and what was said: treat it as a secret",
+        "complete", rec->why[0] == 0, "why", why, "layout", layout, "geometry",
+        geometry_json(&rec->region->header->geometry), "unix_offset_us", (json_int_t)rec->unix_offset_us,
+        "started_us", (json_int_t)rec->worker[0].started_us, "ended_us", (json_int_t)rec->last_us, "entries",
+        (json_int_t)rec->entries, "packets", (json_int_t)rec->packets, "bytes", (json_int_t)rec->bytes,
+        "config", facts_config(&rec->worker[0].facts.config), "workers", workers_json(rec));
 }
 
 static void release(struct recording *rec)

@@ -15,12 +15,12 @@ struct lane {
     uint32_t index;
     const struct capture_entry **entry;
     size_t entries, capacity;
-    size_t step, end;   /* entries of the iteration under way: its STEP, and the next one */
+    size_t step, end;      /* entries of the iteration under way: its STEP, and the next one */
     size_t rx_at, keys_at; /* next to be looked at */
     struct worker *worker;
     struct port_queue *port;
     struct spsc handed;
-    struct spsc *from[WORKERS_MAX]; /* all of them `handed` */
+    struct spsc *from[WORKERS_MAX];   /* all of them `handed` */
     struct spsc nowhere[WORKERS_MAX]; /* takes nothing */
 };
 
@@ -47,7 +47,8 @@ static void tell(struct lane *l, bool sent, const uint8_t *frame, size_t len)
 {
     struct replay *r = l->replay;
     if (r->sink && r->sink->frame)
-        r->sink->frame(r->sink->user, l->index, sent, l->worker->now_us + r->bundle.unix_offset_us, frame, len);
+        r->sink->frame(r->sink->user, l->index, sent, l->worker->now_us + r->bundle.unix_offset_us, frame,
+                       len);
 }
 
 /* ---- the port ---- */
@@ -103,7 +104,8 @@ static bool hand(struct lane *l, const struct capture_entry *e)
 
 /* ---- handshakes ---- */
 
-static bool handshake_submit(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record, uint32_t len)
+static bool handshake_submit(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record,
+                             uint32_t len)
 {
     const struct lane *l = user;
     size_t at = l->step;
@@ -167,7 +169,8 @@ static bool write_event(struct replay *r, const struct capture_entry *e)
     return true;
 }
 
-/* An entry goes to the very place where it was: its number is its position. Before it may be the filler of a wrap. */
+/* An entry goes to the very place where it was: its number is its position. Before it may be the filler of a
+ * wrap. */
 static bool write_verb(struct lane *l, const struct capture_entry *e)
 {
     struct replay *r = l->replay;
@@ -176,8 +179,9 @@ static bool write_verb(struct lane *l, const struct capture_entry *e)
     uint64_t length = e->length - sizeof *head;
     struct ring *ring = head->ring == RECORD_FANOUT ? l->worker->fanout.ring : l->worker->command.ring;
     uint64_t tail = atomic_load(&ring->tail), gap = n->number - tail, at = n->number & (ring->size - 1);
-    if (length != sizeof *n + n->length || at + ring_entry_bytes(n->length) > ring->size || n->number < tail ||
-        n->number % RING_ALIGN || (gap && (at || gap != ring->size - (tail & (ring->size - 1)))))
+    if (length != sizeof *n + n->length || at + ring_entry_bytes(n->length) > ring->size ||
+        n->number < tail || n->number % RING_ALIGN ||
+        (gap && (at || gap != ring->size - (tail & (ring->size - 1)))))
         return refuse(r, "inputs: a verb out of its place");
     if (gap)
         *(struct ring_entry *)(void *)(ring_data(ring) + (tail & (ring->size - 1))) =
@@ -231,8 +235,8 @@ static bool all_taken(struct lane *l)
         left = "a verb";
     if (!left)
         return true;
-    snprintf(l->replay->why, 256, "the replay parted from the recording: worker %u left %s over at %llu us", l->index, left,
-             (unsigned long long)(w->now_us - l->replay->bundle.worker[l->index].started_us));
+    snprintf(l->replay->why, 256, "the replay parted from the recording: worker %u left %s over at %llu us",
+             l->index, left, (unsigned long long)(w->now_us - l->replay->bundle.worker[l->index].started_us));
     return false;
 }
 
@@ -259,7 +263,8 @@ static struct lane *earliest(struct replay *r)
     struct lane *first = NULL;
     for (uint32_t k = 0; k < r->sum->workers; k++) {
         struct lane *l = &r->lane[k];
-        if (l->step < l->entries && (!first || l->entry[l->step]->time_us < first->entry[first->step]->time_us))
+        if (l->step < l->entries &&
+            (!first || l->entry[l->step]->time_us < first->entry[first->step]->time_us))
             first = l;
     }
     return first;
@@ -340,14 +345,18 @@ static bool start_lane(struct replay *r, uint32_t k)
     struct lane *l = &r->lane[k];
     const struct bundle_worker *recorded = &r->bundle.worker[k];
     struct port_virtual port = {.rx = port_in, .tx = port_out, .user = l, .mtu = recorded->facts.mtu};
-    struct handshake_source source = {.user = l, .submit = handshake_submit, .cancel = handshake_cancel,
-                                      .poll = handshake_poll, .lasting = true};
+    struct handshake_source source = {.user = l,
+                                      .submit = handshake_submit,
+                                      .cancel = handshake_cancel,
+                                      .poll = handshake_poll,
+                                      .lasting = true};
     memcpy(port.mac, recorded->facts.mac, sizeof port.mac);
     empty_rings(&r->bundle.region, k);
     l->port = port_virtual_open(&port);
     if (!l->port || !spsc_init(&l->handed, 4096, sizeof(struct packet)))
         return refuse(r, "no memory for a port");
-    l->worker = worker_new_with(&r->bundle.region, k, &r->bundle.config, l->port, &source, recorded->started_us, r->why);
+    l->worker = worker_new_with(&r->bundle.region, k, &r->bundle.config, l->port, &source,
+                                recorded->started_us, r->why);
     if (!l->worker)
         return false;
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
@@ -406,7 +415,8 @@ static bool play(struct replay *r)
     bool good = sort_inputs(r);
     for (uint32_t k = 0; good && k < r->sum->workers; k++)
         good = start_lane(r, k);
-    uint64_t opened = good ? total(r, COUNT_connections_opened) : 0, closed = good ? total(r, COUNT_connections_closed) : 0;
+    uint64_t opened = good ? total(r, COUNT_connections_opened) : 0,
+             closed = good ? total(r, COUNT_connections_closed) : 0;
     struct lane *l;
     while (good && (l = earliest(r)))
         good = run_step(l);
@@ -419,8 +429,8 @@ static bool play(struct replay *r)
     return good;
 }
 
-static bool with_bundle(const char *directory, const struct replay_sink *sink, struct replay_summary *out, char *why,
-                        bool (*what)(struct replay *r))
+static bool with_bundle(const char *directory, const struct replay_sink *sink, struct replay_summary *out,
+                        char *why, bool (*what)(struct replay *r))
 {
     struct replay *r = aligned_alloc(64, (sizeof *r + 63) & ~(size_t)63);
     *out = (struct replay_summary){0};

@@ -1,11 +1,12 @@
 /*
- * Replay: the workers of a bundle (bundle.h) run again, by the same code, in virtual time, on a private copy of the region, with a
- * port and handshakes that come from the recording. The same bundle gives the same frames, byte for byte.
+ * Replay: the workers of a bundle (bundle.h) run again, by the same code, in virtual time, on a private copy
+ * of the region, with a port and handshakes that come from the recording. The same bundle gives the same
+ * frames, byte for byte.
  *
- * Owns: feeding each recorded iteration to its worker, in order of time. Refuses: a bundle that is not whole or of another build,
- * and to go on when a worker leaves inputs over that the recorded one took: the two have parted then. Nothing of the host is
- * touched. The caller has called aead_init.
- * SPDX-License-Identifier: Apache-2.0
+ * Owns: feeding each recorded iteration to its worker, in order of time. Refuses: a bundle that is not whole
+ * or of another build, and to go on when a worker leaves inputs over that the recorded one took: the two have
+ * parted then. Nothing of the host is touched. The caller has called aead_init. SPDX-License-Identifier:
+ * Apache-2.0
  */
 #ifndef VOXPOP_REPLAY_H
 #define VOXPOP_REPLAY_H

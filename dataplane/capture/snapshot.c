@@ -57,8 +57,9 @@ static void add_log(struct ranges *l, const struct region *r)
 
 static void add_worker(struct ranges *l, const struct region *r, uint32_t k)
 {
-    static const enum worker_part pools[] = {PART_CONNECTIONS, PART_BLOCKS,       PART_DESCRIPTORS, PART_ITEMS,
-                                             PART_CHUNKS,      PART_TOPIC_CHUNKS, PART_ROOMS,       PART_MEMBERS};
+    static const enum worker_part pools[] = {PART_CONNECTIONS, PART_BLOCKS, PART_DESCRIPTORS,
+                                             PART_ITEMS,       PART_CHUNKS, PART_TOPIC_CHUNKS,
+                                             PART_ROOMS,       PART_MEMBERS};
     static const enum worker_part rings[] = {PART_RING_NOTICE, PART_RING_COMMAND, PART_RING_FANOUT};
     const uint64_t *part = r->header->part[k];
     const struct region_geometry *g = &r->header->geometry;
@@ -161,7 +162,8 @@ static bool put_range(gzFile z, const uint8_t *copy, const struct range *r)
 
 static bool put_all(gzFile z, const uint8_t *copy, uint64_t size)
 {
-    const struct region r = {.base = (uint8_t *)(uintptr_t)copy, .header = (void *)(uintptr_t)copy, .size = size};
+    const struct region r = {
+        .base = (uint8_t *)(uintptr_t)copy, .header = (void *)(uintptr_t)copy, .size = size};
     struct ranges l;
     uint64_t end[2] = {0};
     list(&l, &r);

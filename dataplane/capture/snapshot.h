@@ -1,12 +1,13 @@
 /*
- * A snapshot of the region: of what a replay needs, the parts that were ever used. Taken while every worker stands still (record.h);
- * the control plane goes on meanwhile, so nothing of what it alone keeps is in it, nor keys that no worker needs.
+ * A snapshot of the region: of what a replay needs, the parts that were ever used. Taken while every worker
+ * stands still (record.h); the control plane goes on meanwhile, so nothing of what it alone keeps is in it,
+ * nor keys that no worker needs.
  *
- * Copying is what the workers wait for: it goes to memory, and is done twice, the first time without them, so that the second finds
- * the pages there. The file is written afterwards.
+ * Copying is what the workers wait for: it goes to memory, and is done twice, the first time without them, so
+ * that the second finds the pages there. The file is written afterwards.
  *
- * File (gzip): magic, size of the region, then {offset, length, bytes} in order until a length of 0. Pages of zeros are left out.
- * SPDX-License-Identifier: Apache-2.0
+ * File (gzip): magic, size of the region, then {offset, length, bytes} in order until a length of 0. Pages of
+ * zeros are left out. SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SNAPSHOT_H
 #define VOXPOP_SNAPSHOT_H

@@ -5,8 +5,8 @@
 
 #include "dataplane/capture/record.h"
 
-bool capture_put(struct worker *w, enum capture_kind kind, const void *head, uint32_t head_length, const void *body,
-                 uint32_t body_length)
+bool capture_put(struct worker *w, enum capture_kind kind, const void *head, uint32_t head_length,
+                 const void *body, uint32_t body_length)
 {
     struct capture_ring *r = w->capture;
     uint8_t *data = (uint8_t *)(r + 1);
@@ -19,13 +19,17 @@ bool capture_put(struct worker *w, enum capture_kind kind, const void *head, uin
         return false;
     }
     if (filler >= sizeof(struct capture_entry))
-        memcpy(data + at, &(struct capture_entry){.length = (uint32_t)(filler - sizeof(struct capture_entry))},
+        memcpy(data + at,
+               &(struct capture_entry){.length = (uint32_t)(filler - sizeof(struct capture_entry))},
                sizeof(struct capture_entry));
     else if (filler)
         memset(data + at, 0, filler);
     uint8_t *to = data + ((tail + filler) & (r->size - 1));
-    struct capture_entry e = {.length = head_length + body_length, .kind = (uint8_t)kind, .worker = (uint8_t)w->index,
-                              .port = w->port_info.port, .time_us = w->now_us};
+    struct capture_entry e = {.length = head_length + body_length,
+                              .kind = (uint8_t)kind,
+                              .worker = (uint8_t)w->index,
+                              .port = w->port_info.port,
+                              .time_us = w->now_us};
     memcpy(to, &e, sizeof e);
     if (head_length)
         memcpy(to + sizeof e, head, head_length);
@@ -36,7 +40,8 @@ bool capture_put(struct worker *w, enum capture_kind kind, const void *head, uin
     return true;
 }
 
-/* A session's index is the low half, its peer's (the voice beside the gateway) the high one, or SESSION_NONE. */
+/* A session's index is the low half, its peer's (the voice beside the gateway) the high one, or SESSION_NONE.
+ */
 static bool is_subject(const struct worker *w, uint32_t session)
 {
     uint64_t subject = atomic_load_explicit(&w->capture->subject, memory_order_relaxed);
@@ -65,7 +70,8 @@ void capture_frame_(struct worker *w, const struct packet *p, enum capture_kind 
 
 static bool wants_connection(const struct worker *w, uint32_t index)
 {
-    return w->capture_wanted == CAPTURE_SESSION && index != UINT32_MAX && is_subject(w, conn_at(w, index)->session);
+    return w->capture_wanted == CAPTURE_SESSION && index != UINT32_MAX &&
+           is_subject(w, conn_at(w, index)->session);
 }
 
 static bool wants_member(const struct worker *w, uint32_t index)

@@ -83,7 +83,8 @@ static struct shake *find_shake(struct box *b, uint64_t handle)
     return NULL;
 }
 
-static bool shake_submit(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record, uint32_t len)
+static bool shake_submit(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record,
+                         uint32_t len)
 {
     struct box *b = user;
     struct shake *s = find_shake(b, handle);
@@ -142,8 +143,11 @@ static uint64_t write_event(struct box *b, const char *text)
     uint64_t position = b->log_head;
     struct event *e = event_at(log, position);
     uint32_t n = (uint32_t)strlen(text);
-    *e = (struct event){.length = (uint32_t)((sizeof *e + n + 15) & ~15u), .position = position, .classes = ~0ull,
-                        .except_session = UINT32_MAX, .variant = {{sizeof *e, n}}};
+    *e = (struct event){.length = (uint32_t)((sizeof *e + n + 15) & ~15u),
+                        .position = position,
+                        .classes = ~0ull,
+                        .except_session = UINT32_MAX,
+                        .variant = {{sizeof *e, n}}};
     memcpy(e + 1, text, n);
     b->log_head += e->length;
     txn_intend(&b->txn, &log->head, b->log_head);
@@ -158,10 +162,15 @@ static uint32_t session_of(uint64_t connection)
 static void answer_open(struct box *b, uint64_t connection)
 {
     uint32_t session = session_of(connection);
-    struct verb_session bind = {.session = session, .generation = 7, .connection = connection, .user_id = 40 + session,
-                                .intents = ~0u, .kind = SESSION_GATEWAY, .flags = SESSION_CONTENT};
-    struct verb_dispatch ready = {.session = session, .generation = 7,
-                                  .event = write_event(b, "\"op\":0,\"t\":\"READY\"}")};
+    struct verb_session bind = {.session = session,
+                                .generation = 7,
+                                .connection = connection,
+                                .user_id = 40 + session,
+                                .intents = ~0u,
+                                .kind = SESSION_GATEWAY,
+                                .flags = SESSION_CONTENT};
+    struct verb_dispatch ready = {
+        .session = session, .generation = 7, .event = write_event(b, "\"op\":0,\"t\":\"READY\"}")};
     struct verb_subscribe sub = {.session = session, .generation = 7, .topic = TOPIC, .from = b->log_head};
     post(b, &b->fanout, VERB_SESSION_BIND, &bind, sizeof bind);
     post(b, &b->fanout, VERB_DISPATCH, &ready, sizeof ready);
@@ -177,11 +186,12 @@ static void answer_message(struct box *b, const struct notice_message *n, uint32
         char text[128];
     } reply = {.head = {.connection = n->connection, .opcode = 1}};
     char text[256];
-    snprintf(text, sizeof text, "\"op\":0,\"t\":\"MESSAGE_CREATE\",\"d\":{\"content\":\"%.*s\"}}", (int)length,
-             (const char *)n->text);
+    snprintf(text, sizeof text, "\"op\":0,\"t\":\"MESSAGE_CREATE\",\"d\":{\"content\":\"%.*s\"}}",
+             (int)length, (const char *)n->text);
     struct verb_walk walk = {.topic = TOPIC, .event = write_event(b, text)};
     post(b, &b->fanout, VERB_WALK, &walk, sizeof walk);
-    reply.head.total = (uint32_t)snprintf(reply.text, sizeof reply.text, "stored: %.*s", (int)length, (const char *)n->text);
+    reply.head.total =
+        (uint32_t)snprintf(reply.text, sizeof reply.text, "stored: %.*s", (int)length, (const char *)n->text);
     post(b, &b->command, VERB_SEND, &reply, sizeof reply.head + reply.head.total);
     b->heard++;
 }
@@ -205,8 +215,13 @@ static void control_step(struct box *b)
 
 static void set_member(struct box *b, uint32_t index)
 {
-    struct verb_member m = {.member = index, .generation = 1, .session = index, .user_id = 40 + index, .channel_id = 9,
-                            .ssrc = SSRC_OF + index, .mode = (uint8_t)b->participant[index].mode};
+    struct verb_member m = {.member = index,
+                            .generation = 1,
+                            .session = index,
+                            .user_id = 40 + index,
+                            .channel_id = 9,
+                            .ssrc = SSRC_OF + index,
+                            .mode = (uint8_t)b->participant[index].mode};
     voice_key(index, m.key);
     txn_begin(&b->txn);
     post(b, &b->command, VERB_MEMBER_SET, &m, sizeof m);
@@ -320,14 +335,25 @@ static void make_control(struct box *b)
 static void make_worker(struct box *b)
 {
     struct port_virtual port = {.rx = port_in, .tx = port_out, .user = b, .mac = {2, 0, 0, 0, 0, 1}};
-    struct handshake_source source = {.user = b, .submit = shake_submit, .cancel = shake_cancel, .poll = shake_poll};
+    struct handshake_source source = {
+        .user = b, .submit = shake_submit, .cancel = shake_cancel, .poll = shake_poll};
     char why[256];
     b->config = (struct worker_config){
         .tcp = tcp_config_default(),
         .voice = {.packets_per_second_max = 1000, .discoveries_per_second_max = 10, .pending_max = 64},
-        .tls_port = 443, .voice_port_base = 50000, .heartbeat_interval_ms = 41250, .voice_heartbeat_interval_ms = 13750,
-        .payload_max = 4096, .body_max = 65536, .handshake_us = 10000000, .head_us = 10000000, .keep_alive_us = 60000000,
-        .close_us = 10000000, .unsent_max = 64, .keep_max = 64, .syn_max = 4};
+        .tls_port = 443,
+        .voice_port_base = 50000,
+        .heartbeat_interval_ms = 41250,
+        .voice_heartbeat_interval_ms = 13750,
+        .payload_max = 4096,
+        .body_max = 65536,
+        .handshake_us = 10000000,
+        .head_us = 10000000,
+        .keep_alive_us = 60000000,
+        .close_us = 10000000,
+        .unsent_max = 64,
+        .keep_max = 64,
+        .syn_max = 4};
     net_addresses_add(&b->config.addresses, server_ip);
     b->port = port_virtual_open(&port);
     b->worker = worker_new_with(&b->region, 0, &b->config, b->port, &source, b->now_us, why);
@@ -350,7 +376,8 @@ struct box *box_new(const char *region_file)
     make_region(b, region_file);
     make_control(b);
     make_worker(b);
-    put_in(b, arp_request(next_in(b), client_ip, client_mac, server_ip)); /* its way back is known from here on */
+    put_in(b, arp_request(next_in(b), client_ip, client_mac,
+                          server_ip)); /* its way back is known from here on */
     box_work(b);
     return b;
 }

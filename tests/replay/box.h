@@ -1,6 +1,7 @@
 /*
- * A box in one process and virtual time: a worker on a virtual port, a control plane that answers every message with an event for
- * everybody, and participants. Recorded, it gives the bundles of the replay tests. SPDX-License-Identifier: Apache-2.0
+ * A box in one process and virtual time: a worker on a virtual port, a control plane that answers every
+ * message with an event for everybody, and participants. Recorded, it gives the bundles of the replay tests.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_REPLAY_BOX_H
 #define VOXPOP_REPLAY_BOX_H

@@ -1,6 +1,6 @@
 /*
- * A box that runs: three participants talk and write, in real time, until SIGTERM. For tests of the operator's capture commands.
- * Says "ready" when everybody hears everybody. live_box REGION-FILE
+ * A box that runs: three participants talk and write, in real time, until SIGTERM. For tests of the
+ * operator's capture commands. Says "ready" when everybody hears everybody. live_box REGION-FILE
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>

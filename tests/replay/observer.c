@@ -20,8 +20,11 @@ static void take_open(struct listener *l, const struct connection *c)
 {
     assert_int_equal(c->tcp.snd_una, c->tcp.snd_nxt); /* nothing in flight: records begin here */
     l->known = l->synced = true;
-    l->tls = (struct tls_conn){.suite = c->tls.suite, .state = TLS_CONN_OPEN, .flags = TLS_CLIENT,
-                               .read_record = c->tls.write_record, .read_epoch = c->tls.write_epoch};
+    l->tls = (struct tls_conn){.suite = c->tls.suite,
+                               .state = TLS_CONN_OPEN,
+                               .flags = TLS_CLIENT,
+                               .read_record = c->tls.write_record,
+                               .read_epoch = c->tls.write_epoch};
     memcpy(l->tls.read_secret, c->tls.write_secret, sizeof l->tls.read_secret);
     l->first = c->tcp.snd_nxt;
 }

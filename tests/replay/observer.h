@@ -1,6 +1,6 @@
 /*
- * Somebody who has a bundle and the capture that a replay of it made, and nothing else: opens every TLS record and every voice packet
- * in it with the bundle's keys. SPDX-License-Identifier: Apache-2.0
+ * Somebody who has a bundle and the capture that a replay of it made, and nothing else: opens every TLS
+ * record and every voice packet in it with the bundle's keys. SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_OBSERVER_H
 #define VOXPOP_OBSERVER_H
@@ -8,8 +8,8 @@
 #include "dataplane/capture/bundle.h"
 #include "participant.h"
 
-#define LISTENERS   3u
-#define VOICE_MAX   4096u
+#define LISTENERS 3u
+#define VOICE_MAX 4096u
 
 struct observer {
     struct listener {
@@ -32,7 +32,8 @@ struct observer {
     uint64_t last_us;
 };
 
-/* Takes the keys out of the bundle, and the frames out of the capture; opens everything. Fails the test on what does not open. */
+/* Takes the keys out of the bundle, and the frames out of the capture; opens everything. Fails the test on
+ * what does not open. */
 struct observer *observer_open(const char *directory, const char *capture);
 void observer_close(struct observer *o);
 

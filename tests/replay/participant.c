@@ -191,7 +191,8 @@ size_t participant_talk(struct participant *c, uint8_t *frame)
     char text[32];
     int n = snprintf(text, sizeof text, "frame %u %u", c->index, number);
     voice_key(c->index, key);
-    aead_key_expand(&expanded, c->mode == VOICE_AES256_GCM_RTPSIZE ? AEAD_AES_256_GCM : AEAD_XCHACHA20_POLY1305, key);
+    aead_key_expand(&expanded,
+                    c->mode == VOICE_AES256_GCM_RTPSIZE ? AEAD_AES_256_GCM : AEAD_XCHACHA20_POLY1305, key);
     put_be16(p, 0x8078);
     put_be16(p + 2, (uint16_t)number);
     put_be32(p + 4, number * 960);

@@ -1,6 +1,6 @@
 /*
- * A client of the replay tests, on frames and virtual time: our own TCP, a handshake by OpenSSL, our record layer from the other
- * side, WebSocket text and voice. SPDX-License-Identifier: Apache-2.0
+ * A client of the replay tests, on frames and virtual time: our own TCP, a handshake by OpenSSL, our record
+ * layer from the other side, WebSocket text and voice. SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_PARTICIPANT_H
 #define VOXPOP_PARTICIPANT_H
@@ -10,11 +10,11 @@
 #include "dataplane/tls/handshake.h"
 #include "room.h"
 
-#define STREAM_MAX   (64u << 10)
-#define TCP_PORT_OF  50000u /* + index */
-#define VOICE_PORT   6000u  /* + index */
-#define SSRC_OF      1000u  /* + index */
-#define BLOCKS       32u
+#define STREAM_MAX  (64u << 10)
+#define TCP_PORT_OF 50000u /* + index */
+#define VOICE_PORT  6000u  /* + index */
+#define SSRC_OF     1000u  /* + index */
+#define BLOCKS      32u
 
 extern const uint8_t client_ip[16], server_ip[16];
 extern const uint8_t client_mac[6], server_mac[6];

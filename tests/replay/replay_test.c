@@ -1,7 +1,7 @@
 /*
- * A recording, replayed: the same worker code gives the same bytes, every time and as the recorded worker did; and what it says in
- * them can be opened. `replay_test --record DIR` makes the bundle that is kept in bundles/first, anew.
- * SPDX-License-Identifier: Apache-2.0
+ * A recording, replayed: the same worker code gives the same bytes, every time and as the recorded worker
+ * did; and what it says in them can be opened. `replay_test --record DIR` makes the bundle that is kept in
+ * bundles/first, anew. SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +37,8 @@ struct writing {
     uint32_t next;
 };
 
-static void on_frame(void *user, uint32_t worker, bool sent, uint64_t unix_us, const uint8_t *frame, size_t len)
+static void on_frame(void *user, uint32_t worker, bool sent, uint64_t unix_us, const uint8_t *frame,
+                     size_t len)
 {
     struct writing *w = user;
     pcapng_file_packet(&w->file, worker, unix_us, sent ? PCAPNG_OUTBOUND : PCAPNG_INBOUND, frame, len);
@@ -59,7 +60,8 @@ static struct replay_summary replay(const char *from, const char *to, const stru
     char why[256] = "";
     assert_non_null(w);
     w->expected = expected;
-    if (!replay_look(from, &sum, why) || !pcapng_file_open(&w->file, to, sum.workers, sum.start_unix_us, why) ||
+    if (!replay_look(from, &sum, why) ||
+        !pcapng_file_open(&w->file, to, sum.workers, sum.start_unix_us, why) ||
         !replay_run(from, &sink, &sum, why))
         fail_msg("%s", why);
     assert_true(pcapng_file_close(&w->file, NULL, sum.end_unix_us));
