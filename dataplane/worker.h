@@ -23,6 +23,7 @@
 #include "dataplane/tls/handshake.h"
 #include "dataplane/tls/key_cache.h"
 #include "dataplane/voice/voice.h"
+#include "dataplane/way.h"
 #include "region.h"
 #include "verb.h"
 
@@ -87,6 +88,8 @@ struct worker {
     struct tls_helper *helper; /* NULL: handshakes are refused (replay) */
     struct tls_key_cache *keys;
     struct voice *voice;
+    struct way *ways;          /* by member */
+    struct way_epoch way_epoch;
     struct conn_table table;
     struct wheel *timers;
     struct tcp_counters tcp_counters;
