@@ -52,7 +52,7 @@ static int connect_to(const char *path)
     if (strlen(path) >= sizeof to.sun_path)
         errno = ENAMETOOLONG;
     else if (fd >= 0) {
-        strcpy(to.sun_path, path);
+        snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
         if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)

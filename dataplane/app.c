@@ -384,13 +384,15 @@ void app_continue(struct worker *w, struct connection *c)
             }
             c->deadline_us = w->now_us + (c->app.length ? w->config->head_us : w->config->keep_alive_us);
         }
-        if (!c->app.length || !worker_may_notify(w))
+        if (c->app.length && !worker_may_notify(w))
             return;
         uint32_t n = chain_read(&c->app, w->blocks, 0, w->message, sizeof w->message);
-        size_t took = take_request(w, c, w->message, n);
+        size_t took = n ? take_request(w, c, w->message, n) : 0;
         if (took == 0) {
             if (n == sizeof w->message)
                 refuse_request(w, c, DROP_HTTP_BODY_TOO_LARGE);
+            else if (c->flags & CONN_CLOSE_HEARD)
+                conn_finish(w, c, DROP_NONE);
             return;
         }
         chain_consume(&c->app, w->blocks, &w->txn, (uint32_t)took);

@@ -98,7 +98,7 @@ static void udp_packet(struct worker *w, struct packet *p, const struct net_pack
     capture_voice(w, p, n);
     worker_open(w);
     if (!w->held_free_count) {
-        drop(w, p, DROP_VOICE_RATE);
+        drop(w, p, DROP_VOICE_PENDING_FULL);
         return;
     }
     struct packet *held = w->held_free[--w->held_free_count];

@@ -154,13 +154,16 @@ void conn_abort(struct worker *w, struct connection *c, enum drop_reason why)
     worker_ready(w, conn_index(w, c));
 }
 
-/* The peer will send no more. An answer that is still owed is sent first. */
+/* The peer will send no more. What it asked before is answered first. */
 static void peer_done(struct worker *w, struct connection *c)
 {
-    if (c->kind == CONNECTION_HTTP && (c->flags & CONN_REQUEST_OPEN))
-        c->flags &= (uint8_t)~CONN_KEEP_ALIVE;
-    else
+    bool asked = c->kind == CONNECTION_HTTP && ((c->flags & CONN_REQUEST_OPEN) || c->app.length);
+    if (asked) {
+        c->flags |= CONN_CLOSE_HEARD;
+        app_continue(w, c);
+    } else {
         conn_finish(w, c, DROP_NONE);
+    }
 }
 
 /* ---- reading ---- */

@@ -151,28 +151,50 @@ static bool attach(struct worker *w, struct session *s, const struct verb_sessio
     return true;
 }
 
-static void session_bind(struct worker *w, const struct verb_session *v)
+/* A session of ours begins; what its slot held before is gone. NULL: no such slot. */
+static struct session *session_begin(struct worker *w, const struct verb_session *v)
 {
     if (v->session >= w->region->header->geometry.sessions)
-        return;
+        return NULL;
     struct session *s = &w->sessions[v->session];
     queue_touch(&w->queues, s);
-    if (s->kind == SESSION_FREE || s->generation != v->generation) {
-        if (s->kind != SESSION_FREE)
-            queue_end(&w->queues, s);
-        s->user_id = v->user_id;
-        s->generation = v->generation;
-        s->intents = v->intents;
-        s->kind = v->kind;
-        s->flags = v->flags;
-        s->connection = UINT32_MAX;
-        queue_start(&w->queues, s);
-    }
-    attach(w, s, v);
+    if (s->kind != SESSION_FREE && s->generation == v->generation)
+        return s;
+    if (s->kind != SESSION_FREE)
+        queue_end(&w->queues, s);
+    s->user_id = v->user_id;
+    s->generation = v->generation;
+    s->intents = v->intents;
+    s->kind = v->kind;
+    s->flags = v->flags & (uint8_t)~SESSION_MOVED;
+    s->connection = UINT32_MAX;
+    queue_start(&w->queues, s);
+    return s;
+}
+
+static void session_bind(struct worker *w, const struct verb_session *v)
+{
+    struct session *s = session_begin(w, v);
+    if (s)
+        attach(w, s, v);
+}
+
+/* A session that another core had: it goes on here behind `seq`; what the client missed follows as dispatches. */
+static void session_moved_here(struct worker *w, const struct verb_resume *v)
+{
+    struct session *s = session_begin(w, &v->session);
+    if (!s)
+        return;
+    queue_start_behind(&w->queues, s, v->seq);
+    attach(w, s, &v->session);
 }
 
 static void session_resume(struct worker *w, const struct verb_resume *v)
 {
+    if (v->session.flags & SESSION_MOVED) {
+        session_moved_here(w, v);
+        return;
+    }
     struct session *s = find_session(w, v->session.session, v->session.generation);
     if (s && s->connection != UINT32_MAX)
         conn_detach_session(w, conn_at(w, s->connection));
@@ -205,8 +227,9 @@ static void subscribe(struct worker *w, const struct verb_subscribe *v)
 {
     if (v->topic >= w->topics.count || !find_session(w, v->session, v->generation))
         return;
-    struct subscription s = {.session = v->session, .generation = v->generation, .from = event_ref(v->from), .class = v->class,
-                             .flags = v->flags};
+    struct subscription s = {.session = v->session, .generation = v->generation, .class = (uint8_t)v->class,
+                             .flags = (uint8_t)v->flags};
+    subscription_start(&s, v->from);
     if (!topic_subscribe(&w->topics, v->topic, &s))
         count_drop(w->counters, DROP_TOPIC_FULL);
 }
@@ -235,7 +258,7 @@ static bool may_see(const struct session *s, const struct subscription *sub, con
         return false;
     if (e->intents && !(e->intents & s->intents))
         return false;
-    return (int32_t)(event_ref(e->position) - sub->from) >= 0;
+    return subscription_wants(sub, e->position);
 }
 
 /* One slice of a walk. True: it is over. */

@@ -36,7 +36,7 @@ enum connection_flag {
     CONN_REQUEST_OPEN = 1, /* HTTP: a request is with the control plane */
     CONN_HELD_BACK = 2,    /* input waits: the ring to the control plane is full */
     CONN_CLOSE_SENT = 4,   /* WebSocket close frame queued */
-    CONN_CLOSE_HEARD = 8,
+    CONN_CLOSE_HEARD = 8,    /* the peer will send no more */
     CONN_NOTIFIED = 16,   /* the control plane was told that it is open, and is owed NOTICE_CLOSED */
     CONN_KEEP_ALIVE = 32, /* HTTP: another request may follow */
     CONN_ITEM_OPEN = 64,  /* the last item awaits its continuation (SEND_MORE) */

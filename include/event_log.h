@@ -2,8 +2,10 @@
  * The event log: every dispatch is written here once, already encoded, and pointed at from then on.
  *
  * A ring of segments of 1 MiB, written by the control plane alone. A position counts bytes since the log was
- * made and only grows; it is also the event's name. A reference is 4 bytes: position / 16 mod 2^32, enough
- * for 64 GiB of history. Events are 16-byte aligned and never cross a segment.
+ * made and only grows; it is also the event's name. A reference is 4 bytes: position / 16 mod 2^32, good for
+ * 32 GiB before and after the reader's idea of the head: a ring's tail may be published before the log's
+ * head, so a reader can meet a reference that is ahead of the head it sees. Events are 16-byte aligned and
+ * never cross a segment.
  *
  * A segment is reused only when no core pins it: each core counts, in its own array, the references of it
  * that are unsent or unacknowledged. References kept for a resume do not pin: `oldest` moves on, and a resume
@@ -23,6 +25,7 @@
 #define EVENT_ALIGN          16u
 #define EVENT_LENGTH_MAX     (EVENT_SEGMENT_BYTES / 2)
 #define EVENT_EXCEPTIONS_MAX 128u
+#define EVENT_SEGMENTS_MAX   (1u << 15) /* 32 GiB: what a reference can tell apart */
 
 enum event_variant_kind {
     EVENT_FULL = 0, /* JSON, all of it */
@@ -93,10 +96,10 @@ static inline uint32_t event_ref(uint64_t position)
     return (uint32_t)(position / EVENT_ALIGN);
 }
 
-/* The position that a reference names, seen from `now`, any position less than 64 GiB after it. */
+/* The position that a reference names, seen from `now`, any position less than 32 GiB away from it. */
 static inline uint64_t event_position(uint64_t now, uint32_t ref)
 {
-    return now - (uint64_t)(uint32_t)(event_ref(now) - ref) * EVENT_ALIGN - now % EVENT_ALIGN;
+    return now - now % EVENT_ALIGN + (uint64_t)(int64_t)(int32_t)(ref - event_ref(now)) * EVENT_ALIGN;
 }
 
 static inline const uint64_t *event_exceptions(const struct event *e)

@@ -38,7 +38,7 @@
 #include "topic.h"
 
 #define REGION_MAGIC   0x706f7078766f7021ull /* "!poxvpop" */
-#define REGION_VERSION 1u
+#define REGION_VERSION 2u
 #define WORKERS_MAX    32u
 
 enum region_section {
@@ -173,8 +173,13 @@ struct control_area {
     uint32_t handling_deaths; /* lives that ended while handling it */
     uint64_t poisoned;        /* inputs set aside */
     uint32_t ssrc_next;
+    uint32_t outbox_step;     /* effects of row outbox_current that are published */
+    uint64_t outbox_current;  /* outbox row being published: outbox_published < it */
+    uint64_t handling_cursor; /* how far the entry being handled got in earlier transactions */
+    uint64_t reply_number;    /* request whose answer is partly sent (number + 1), 0: none */
+    uint32_t reply_worker;
     uint32_t pad0;
-    uint8_t pad1[464];
+    uint8_t pad1[432];
 };
 _Static_assert(sizeof(struct control_area) == 512, "control_area is a published format");
 

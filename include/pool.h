@@ -89,22 +89,31 @@ static inline uint32_t pool_get(struct pool *p, struct txn *t)
     return index;
 }
 
+/*
+ * Takes back `count` elements that are linked by their first four bytes, `first` to `last`. Costs the undo
+ * log one link, however many they are.
+ */
+static inline void pool_put_list(struct pool *p, struct txn *t, uint32_t first, uint32_t last, uint32_t count)
+{
+    assert(first < p->fresh && last < p->fresh && count <= p->used);
+    txn_touch(t, p, sizeof *p, &p->stamp);
+    pool_leave_limbo(p, t);
+    txn_save(t, pool_at(p, last), sizeof(uint32_t));
+    memcpy(pool_at(p, last), &p->limbo_head, sizeof p->limbo_head);
+    if (p->limbo_head == POOL_NONE) {
+        p->limbo_tail = last;
+        p->limbo_count = 0;
+    }
+    p->limbo_head = first;
+    p->limbo_count += count;
+    p->limbo_number = txn_number(t);
+    p->used -= count;
+}
+
 /* Takes an element back. */
 static inline void pool_put(struct pool *p, struct txn *t, uint32_t index)
 {
-    assert(index < p->fresh);
-    txn_touch(t, p, sizeof *p, &p->stamp);
-    pool_leave_limbo(p, t);
-    txn_save(t, pool_at(p, index), sizeof(uint32_t));
-    memcpy(pool_at(p, index), &p->limbo_head, sizeof p->limbo_head);
-    if (p->limbo_head == POOL_NONE) {
-        p->limbo_tail = index;
-        p->limbo_count = 0;
-    }
-    p->limbo_head = index;
-    p->limbo_count++;
-    p->limbo_number = txn_number(t);
-    p->used--;
+    pool_put_list(p, t, index, index, 1);
 }
 
 #endif

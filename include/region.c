@@ -18,6 +18,7 @@
 #define REGION_WHY      256
 #define HUGE_BYTES      (2ull << 20)
 #define HUGETLBFS_MAGIC 0x958458f6
+#define NAMES_MAX       (1ull << 28)
 
 static uint64_t align_up(uint64_t v, uint64_t to)
 {
@@ -135,6 +136,13 @@ uint64_t region_bytes(const struct region_geometry *g)
     return place_all(g, &h);
 }
 
+/* Connections and members are named by 32 bits that hold the worker too. */
+static bool names_suffice(const struct region_geometry *g)
+{
+    return (uint64_t)g->workers * g->connections <= NAMES_MAX &&
+           (uint64_t)g->workers * g->members <= NAMES_MAX;
+}
+
 static bool power_of_two(uint64_t v)
 {
     return v && !(v & (v - 1));
@@ -145,9 +153,9 @@ bool region_geometry_check(const struct region_geometry *g, char *why)
     if (!g->workers || g->workers > WORKERS_MAX)
         return snprintf(why, REGION_WHY, "workers: %u is not between 1 and %u", g->workers, WORKERS_MAX),
                false;
-    if (!power_of_two(g->log_segments) || g->log_segments < 2)
-        return snprintf(why, REGION_WHY, "event log segments: %u is not a power of two of at least 2",
-                        g->log_segments),
+    if (!power_of_two(g->log_segments) || g->log_segments < 2 || g->log_segments > EVENT_SEGMENTS_MAX)
+        return snprintf(why, REGION_WHY, "event log segments: %u is not a power of two between 2 and %u",
+                        g->log_segments, EVENT_SEGMENTS_MAX),
                false;
     if (!power_of_two(g->ring_bytes) || g->ring_bytes < (1u << 20))
         return snprintf(why, REGION_WHY, "ring bytes: %u is not a power of two of at least 1 MiB",
@@ -167,6 +175,11 @@ bool region_geometry_check(const struct region_geometry *g, char *why)
                             count_of(g, p)),
                    false;
     }
+    if (!names_suffice(g))
+        return snprintf(why, REGION_WHY,
+                        "%u workers with %u connections and %u members each: more than 2^28 of a kind",
+                        g->workers, g->connections, g->members),
+               false;
     return true;
 }
 
@@ -226,9 +239,11 @@ static void format_pools(struct region *r, const struct pool_place *pools, size_
     }
 }
 
-static void format_txn(struct region *r, uint64_t offset)
+static void format_txn(struct region *r, uint64_t offset, uint64_t which)
 {
-    ((struct txn_log *)(void *)(r->base + offset))->undo_size = r->header->geometry.undo_bytes;
+    struct txn_log *log = (struct txn_log *)(void *)(r->base + offset);
+    log->undo_size = r->header->geometry.undo_bytes;
+    log->number = which << TXN_NUMBER_SHIFT;
 }
 
 void region_format(struct region *r, void *memory, const struct region_geometry *g, const uint8_t boot_id[16])
@@ -242,7 +257,7 @@ void region_format(struct region *r, void *memory, const struct region_geometry 
     h->geometry = *g;
     r->size = h->size = place_all(g, h);
     format_pools(r, section_pools, LENGTH(section_pools), h->section);
-    format_txn(r, h->section[SECTION_CONTROL_TXN]);
+    format_txn(r, h->section[SECTION_CONTROL_TXN], 0);
     struct event_log *log = region_section(r, SECTION_EVENT_LOG);
     log->segments = g->log_segments;
     /* Position 0 is never an event: a reference of 0 can mean none. */
@@ -254,7 +269,7 @@ void region_format(struct region *r, void *memory, const struct region_geometry 
     for (uint32_t w = 0; w < g->workers; w++) {
         const uint64_t *part = h->part[w];
         format_pools(r, part_pools, LENGTH(part_pools), part);
-        format_txn(r, part[PART_TXN]);
+        format_txn(r, part[PART_TXN], w + 1);
         ring_init(region_part(r, w, PART_RING_NOTICE), g->ring_bytes);
         ring_init(region_part(r, w, PART_RING_COMMAND), g->ring_bytes);
         ring_init(region_part(r, w, PART_RING_FANOUT), g->ring_bytes);
@@ -274,6 +289,7 @@ static int open_huge(const char *path, const char *directory, uint64_t size, cha
         return -1;
     const char *name = strrchr(path, '/');
     snprintf(file, file_size, "%s/voxpop-%d-%s", directory, (int)getpid(), name ? name + 1 : path);
+    unlink(file); /* of another life with our process id, killed before anything led to it */
     int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0 && (ftruncate(fd, (off_t)size) || fallocate(fd, 0, 0, (off_t)size))) {
         close(fd);
@@ -287,6 +303,7 @@ static int open_ordinary(uint64_t size, char *file, size_t file_size, const char
 {
     const char *name = strrchr(path, '/');
     snprintf(file, file_size, "/dev/shm/voxpop-%d-%s", (int)getpid(), name ? name + 1 : path);
+    unlink(file);
     int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0 && ftruncate(fd, (off_t)size)) {
         close(fd);
@@ -371,12 +388,15 @@ bool region_attach(struct region *r, const char *path, bool write, char *why)
         return snprintf(why, REGION_WHY, "no region at %s (%s): is `voxpop supervise` running?", path,
                         strerror(errno)),
                false;
-    struct stat st;
+    struct stat st = {0};
     void *memory = MAP_FAILED;
-    if (fstat(fd, &st) == 0 && st.st_size > 0)
+    bool empty = fstat(fd, &st) == 0 && st.st_size == 0;
+    if (!empty)
         memory =
             mmap(NULL, (size_t)st.st_size, write ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
+    if (empty)
+        return snprintf(why, REGION_WHY, "this is not a voxpop region"), false;
     if (memory == MAP_FAILED)
         return snprintf(why, REGION_WHY, "mapping %s: %s", path, strerror(errno)), false;
     uint8_t boot_id[16];

@@ -141,10 +141,15 @@ static inline void ring_done(struct ring_end *e, struct txn *t, struct ring_entr
     struct ring *r = e->ring;
     txn_save(t, n, sizeof *n);
     n->done = 1;
-    while (e->oldest != e->cursor) {
+    /* Up to the tail, not only to the cursor: what an earlier life has done must not keep its room for ever.
+     */
+    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+    while (e->oldest != tail) {
         struct ring_entry *o = (struct ring_entry *)(void *)(ring_data(r) + (e->oldest & (r->size - 1)));
         if (o->type && !o->done)
             break;
+        if (e->cursor == e->oldest)
+            e->cursor += ring_entry_bytes(o->length);
         e->oldest += ring_entry_bytes(o->length);
     }
     txn_intend(t, &r->head, e->oldest);

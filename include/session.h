@@ -24,7 +24,9 @@
 enum session_kind { SESSION_FREE = 0, SESSION_GATEWAY = 1, SESSION_VOICE = 2 };
 enum session_flag {
     SESSION_CONTENT = 1 /* may see message content */,
-    SESSION_UNNUMBERED = 2 /* voice before v8: no seq */
+    SESSION_UNNUMBERED = 2 /* voice before v8: no seq */,
+    SESSION_MOVED =
+        4 /* VERB_SESSION_RESUME: it comes from another worker and begins here, behind seq */
 };
 
 /* In the region. Writer: the worker that owns the session. */
@@ -61,7 +63,12 @@ struct session {
 _Static_assert(sizeof(struct session) == 128, "session is a published format");
 _Static_assert(offsetof(struct session, seq_first) == 32, "session is a published format");
 
-/* In the region. Writer: control plane. */
+/*
+ * In the region. Writer: control plane. A slot of kind SESSION_VOICE is one user's voice state in one guild, from
+ * joining to leaving; the voice gateway's session is bound to it when the client identifies there, and `generation`
+ * grows with each such binding. `peer` of a voice slot is the gateway session that joined; a gateway session's
+ * `peer` is the voice slot that it last made.
+ */
 struct session_control {
     uint32_t link;       /* the pool's while free */
     uint32_t generation; /* grows with each use of the slot */
@@ -112,7 +119,13 @@ struct session_control {
     uint8_t ready; /* session description sent */
     uint16_t pad1;
     uint8_t key[32];
-    uint8_t pad2[272];
+    uint32_t member_generation; /* that MEMBER_SET named */
+    uint16_t discovered_port;   /* what our discovery answer told; 0: not asked yet */
+    uint16_t selected_port;     /* what op 1 named; 0: none */
+    uint8_t discovered_ip[16];
+    uint8_t selected_ip[16];
+    uint64_t presence_ms; /* gateway session: when status or activities were last set */
+    uint8_t pad2[224];
 };
 _Static_assert(sizeof(struct session_control) == 512, "session_control is a published format");
 

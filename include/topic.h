@@ -19,11 +19,25 @@
 struct subscription {
     uint32_t session;    /* index, or UINT32_MAX: a hole */
     uint32_t generation; /* of the session */
-    uint32_t from;       /* event reference: events before it are not for this subscription */
-    uint16_t class;      /* permission class, < TOPIC_CLASSES */
-    uint16_t flags;
+    uint32_t from; /* log position / 16, low and high bits: events before it are not for this one. 48 bits, */
+    uint16_t from_high; /* for a subscription may see any number of bytes go by */
+    uint8_t class;      /* permission class, < TOPIC_CLASSES */
+    uint8_t flags;
 };
 _Static_assert(sizeof(struct subscription) == 16, "subscription is a published format");
+_Static_assert(offsetof(struct subscription, class) == 14, "subscription is a published format");
+
+/* Events from this log position on are for it. */
+static inline void subscription_start(struct subscription *s, uint64_t position)
+{
+    s->from = (uint32_t)(position / 16);
+    s->from_high = (uint16_t)(position / 16 >> 32);
+}
+
+static inline bool subscription_wants(const struct subscription *s, uint64_t position)
+{
+    return position / 16 >= ((uint64_t)s->from_high << 32 | s->from);
+}
 
 struct topic_chunk {
     uint32_t next;

@@ -17,8 +17,8 @@
  * (design.md). One log has one writer: a worker, or the control plane's main thread.
  *
  * Units: offsets and lengths in bytes. Ownership: the log lives in the region; `struct txn` is the writer's
- * handle on its own heap. A NULL txn is allowed everywhere and records nothing (unit tests of cores without a
- * region). SPDX-License-Identifier: Apache-2.0
+ * handle on its own heap. A NULL txn is allowed wherever state changes, records nothing and carries intents
+ * out at once (unit tests of cores without a region). SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_UNDO_H
 #define VOXPOP_UNDO_H
@@ -39,13 +39,16 @@ struct txn_intent {
     uint64_t value;
 };
 
+#define TXN_NUMBER_SHIFT 48 /* the n-th log of a region counts from n << 48 on */
+
 /* In the region. Writer: the owner of the log. */
 struct txn_log {
     _Atomic uint32_t phase;     /* enum txn_phase */
     _Atomic uint32_t undo_used; /* bytes of the undo area that hold whole entries */
     uint32_t undo_size;         /* bytes of the undo area behind this struct; set at creation */
     _Atomic uint32_t intent_count;
-    _Atomic uint64_t number; /* of the transaction under way, or of the last one; never reused */
+    _Atomic uint64_t number; /* of the transaction under way, or of the last one; never reused, nor used by
+                                another log: an object may pass from one writer to another with its stamp */
     uint64_t undone;         /* transactions undone at a restart, for the operator */
     uint64_t republished;    /* transactions published again at a restart */
     uint8_t pad[24];
@@ -135,6 +138,10 @@ static inline void txn_touch(struct txn *t, void *p, size_t len, uint64_t *stamp
 /* After the commit, the 8-byte word at `word` is to hold `value`. The last intent for a word wins. */
 static inline void txn_intend(struct txn *t, _Atomic uint64_t *word, uint64_t value)
 {
+    if (!t) {
+        atomic_store_explicit(word, value, memory_order_release);
+        return;
+    }
     struct txn_log *l = t->log;
     uint64_t offset = (uint64_t)((uint8_t *)word - t->base);
     uint32_t n = atomic_load_explicit(&l->intent_count, memory_order_relaxed);

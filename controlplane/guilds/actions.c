@@ -217,7 +217,7 @@ void action_member_update(struct change *c, struct model *m, const struct guild_
     dispatch_guild_member(&body, "GUILD_MEMBER_UPDATE", &who);
     struct effect e = {.kind = EFFECT_EVENT,
                        .guild_id = g->row.id,
-                       .topic = TOPIC_GUILD,
+                       .topic = EFFECT_TO_GUILD,
                        .name = "GUILD_MEMBER_UPDATE",
                        .always_user = now->user_id,
                        .body = body.data,

@@ -113,7 +113,7 @@ void change_event(struct change *c, const char *name, uint64_t view_channel, con
 {
     struct effect e = {.kind = EFFECT_EVENT,
                        .guild_id = c->guild_id,
-                       .topic = TOPIC_GUILD,
+                       .topic = EFFECT_TO_GUILD,
                        .name = name,
                        .view_channel = view_channel,
                        .body = body->data,

@@ -25,7 +25,7 @@ enum effect_kind {
     EFFECT_ACCOUNT_REVOKED      /* user_id's tokens are void: close its sessions (4004) */
 };
 
-enum effect_topic { TOPIC_GUILD, TOPIC_USER };
+enum effect_topic { EFFECT_TO_GUILD, EFFECT_TO_USER };
 
 struct effect {
     enum effect_kind kind;
@@ -33,7 +33,7 @@ struct effect {
     uint64_t guild_id, channel_id, user_id;
 
     /* EFFECT_EVENT */
-    enum effect_topic topic;   /* TOPIC_GUILD: guild_id. TOPIC_USER: user_id */
+    enum effect_topic topic;   /* EFFECT_TO_GUILD: guild_id. EFFECT_TO_USER: user_id */
     const char *name;          /* "MESSAGE_CREATE" */
     uint32_t intent;           /* the bit a session needs; 0: none */
     uint64_t view_channel;     /* only sessions that may VIEW_CHANNEL here; 0: all of the topic */

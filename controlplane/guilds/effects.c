@@ -91,7 +91,7 @@ static struct effect message_event(const struct channel *c, const struct outbox_
                            .guild_id = c->guild_id,
                            .channel_id = c->id,
                            .user_id = entry->user_id,
-                           .topic = TOPIC_GUILD,
+                           .topic = EFFECT_TO_GUILD,
                            .name = name,
                            .intent = intent_of_event(name, c->guild_id == 0),
                            .view_channel = c->id};

@@ -169,8 +169,8 @@ static void guild_create(struct admin *a)
     uint64_t id = snowflake_next(&a->m->ids, a->m->now_ms);
     a->change = change_begin(a->m, NULL, id);
     struct guild_created g = action_guild_create(a->change, a->m, id, name, owner->id);
-    admin_commit(a, json_pack("{s:o, s:s, s:o, s:o}", "id", id_json(id), "name", name, "text_channel",
-                              id_json(g.text_channel_id), "voice_channel", id_json(g.voice_channel_id)));
+    admin_commit(a, json_pack("{s:o, s:s, s:o, s:o}", "id", id_json(id), "name", name, "text_channel_id",
+                              id_json(g.text_channel_id), "voice_channel_id", id_json(g.voice_channel_id)));
 }
 
 static void guild_delete(struct admin *a)

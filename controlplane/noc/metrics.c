@@ -20,7 +20,7 @@ static const struct counters *counters_of(const struct region *r, uint32_t k, ch
 {
     bool control = k == r->header->geometry.workers;
     if (control)
-        strcpy(label, "control");
+        snprintf(label, 16, "control");
     else
         snprintf(label, 16, "%u", k);
     return control ? region_section(r, SECTION_CONTROL_COUNTERS) : region_part(r, k, PART_COUNTERS);

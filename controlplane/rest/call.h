@@ -31,11 +31,12 @@ struct route {
     const char *text;
 };
 
-/* What the path's braces held; 0: nothing. */
+/* What the path's braces held. */
 struct route_match {
     const struct route *route;
     uint64_t channel_id, guild_id, message_id, user_id, role_id, overwrite_id;
     char emoji[EMOJI_TEXT_MAX];
+    bool channel_named, guild_named; /* by an id, which may be 0 */
     bool bad_emoji;
     bool path_known; /* the path exists, with another method */
 };
@@ -44,7 +45,8 @@ struct rest {
     struct model *m;
     struct rest_config config;
     struct limits *limits;
-    struct json_out reply; /* the HTTP response being built */
+    struct json_out reply;      /* the HTTP response being built */
+    struct rest_call *answered; /* to be freed */
 };
 
 struct rest_call {
@@ -55,7 +57,8 @@ struct rest_call {
     struct route_match match;
     struct request_key key;
     uint64_t user_id; /* who asks */
-    bool keep_alive;
+    bool keep_alive, done_called;
+    struct rest_call *next;     /* among those answered */
     bool limited, limit_global; /* `limit` says something; of the limit on everything */
     struct limit_state limit;
     char *query;
@@ -79,7 +82,6 @@ void rest_invalid(struct rest_call *c, const char *field, const char *reason, co
 void rest_store_failed(struct rest_call *c, enum store_status status);
 /* 404 of an object: X(unknown channel) and so on. */
 void rest_unknown(struct rest_call *c, int code);
-void rest_call_free(struct rest_call *c);
 
 /* Submits the operation, with the call's key when the route mutates; a full queue is answered 503. */
 void rest_submit(struct rest_call *c, struct store_op *op);

@@ -119,9 +119,10 @@ static bool overwrites_field(struct rest_call *c, struct channel *now)
         return false;
     }
     uint64_t changed = overwrites_changed(now, &fresh) | overwrites_changed(&fresh, now);
-    if ((changed && !(c->permissions & PERM_MANAGE_ROLES)) || !may_hand_out(c, changed)) {
-        if (changed && !(c->permissions & PERM_MANAGE_ROLES))
-            rest_error(c, 403, 50013, "Missing Permissions");
+    bool may = !changed || (c->permissions & PERM_MANAGE_ROLES);
+    if (!may)
+        rest_error(c, 403, 50013, "Missing Permissions");
+    if (!may || !may_hand_out(c, changed)) {
         free(fresh.overwrites);
         return false;
     }

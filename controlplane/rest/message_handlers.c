@@ -297,7 +297,7 @@ void rest_typing(struct rest_call *c)
                            .guild_id = c->guild->row.id,
                            .channel_id = c->channel->id,
                            .user_id = c->user_id,
-                           .topic = TOPIC_GUILD,
+                           .topic = EFFECT_TO_GUILD,
                            .name = "TYPING_START",
                            .intent = INTENT_GUILD_MESSAGE_TYPING,
                            .view_channel = c->channel->id,

@@ -4,6 +4,7 @@
  */
 #include "controlplane/rest/call.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,8 @@ void rest_send(struct rest_call *c, int status, const char *json)
 {
     struct json_out *o = &c->rest->reply;
     size_t length = json ? strlen(json) : 0;
+    assert(!c->done_called);
+    c->done_called = true;
     json_out_reset(o);
     head(o, "HTTP/1.1 %d %s\r\n", status, status_text(status));
     head_date(o, c->m->now_ms);
@@ -100,7 +103,8 @@ void rest_send(struct rest_call *c, int status, const char *json)
                                .keep_alive = c->keep_alive,
                                .user_id = c->user_id};
     c->done(c->ctx, &reply);
-    rest_call_free(c);
+    c->next = c->rest->answered;
+    c->rest->answered = c;
 }
 
 void rest_send_out(struct rest_call *c, int status, struct json_out *body)

@@ -37,18 +37,23 @@ struct rest *rest_open(struct model *m, const struct rest_config *c)
     return r;
 }
 
+static void rest_free_answered(struct rest *r)
+{
+    while (r->answered) {
+        struct rest_call *c = r->answered;
+        r->answered = c->next;
+        json_decref(c->body);
+        free(c->query);
+        free(c);
+    }
+}
+
 void rest_close(struct rest *r)
 {
+    rest_free_answered(r);
     limits_close(r->limits);
     json_out_free(&r->reply);
     free(r);
-}
-
-void rest_call_free(struct rest_call *c)
-{
-    json_decref(c->body);
-    free(c->query);
-    free(c);
 }
 
 /* Takes "/api" and the version away; false: the path does not begin so. */
@@ -182,13 +187,13 @@ static bool border_body(struct rest_call *c, const struct rest_request *q)
 static bool border_named(struct rest_call *c)
 {
     struct model *m = c->m;
-    c->channel = c->match.channel_id ? model_channel(m, c->match.channel_id) : NULL;
+    c->channel = model_channel(m, c->match.channel_id);
     c->guild = model_guild(m, c->channel ? c->channel->guild_id : c->match.guild_id);
-    if (c->match.channel_id && (!c->channel || !c->guild)) {
+    if (c->match.channel_named && (!c->channel || !c->guild)) {
         rest_unknown(c, 10003);
         return false;
     }
-    if (c->match.guild_id && !c->guild) {
+    if (c->match.guild_named && !c->guild) {
         rest_unknown(c, 10004);
         return false;
     }

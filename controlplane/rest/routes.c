@@ -120,9 +120,13 @@ static bool route_capture(const char *name, size_t name_length, const char *segm
         uint64_t *id;
     } ids[] = {{"channel", &m->channel_id}, {"guild", &m->guild_id}, {"message", &m->message_id},
                {"user", &m->user_id},       {"role", &m->role_id},   {"overwrite", &m->overwrite_id}};
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
-        if (strlen(ids[i].name) == name_length && !memcmp(ids[i].name, name, name_length))
-            return snowflake_parse(segment, length, ids[i].id) && *ids[i].id <= INT64_MAX;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        if (strlen(ids[i].name) != name_length || memcmp(ids[i].name, name, name_length))
+            continue;
+        m->channel_named |= ids[i].id == &m->channel_id;
+        m->guild_named |= ids[i].id == &m->guild_id;
+        return snowflake_parse(segment, length, ids[i].id) && *ids[i].id <= INT64_MAX;
+    }
     m->bad_emoji = !emoji_decode(segment, length, m->emoji); /* {emoji} */
     return length > 0;
 }

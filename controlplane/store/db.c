@@ -91,9 +91,12 @@ int db_open(struct db *d, const char *path, bool create, uint32_t retry_ms, char
     if (rc == SQLITE_OK) {
         sqlite3_extended_result_codes(d->handle, 1);
         sqlite3_busy_timeout(d->handle, (int)retry_ms);
+        /* A message dirties its channel's last page: a long log lets a checkpoint write each page once for
+         * many messages (1,000 channels, 300 bytes: 21 k/s with 20000 pages, 12 k/s with 4000, in one run).
+         */
         rc = sqlite3_exec(d->handle,
                           "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
-                          "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536;"
+                          "PRAGMA wal_autocheckpoint = 20000; PRAGMA cache_size = -65536;"
                           "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;",
                           NULL, NULL, NULL);
     }

@@ -262,7 +262,7 @@ static int write_delete_many(struct db *d, struct store_op *op, uint64_t *outbox
         abort();
     for (size_t i = 0; rc == SQLITE_OK && i < op->id_count; i++) {
         rc = message_drop(d, op->channel_id, op->ids[i]);
-        used += (size_t)sprintf(list + used, "%s%llu", used ? "," : "", (unsigned long long)op->ids[i]);
+        used += (size_t)snprintf(list + used, 22, "%s%llu", used ? "," : "", (unsigned long long)op->ids[i]);
     }
     struct outbox_entry e = message_entry(op, OUTBOX_MESSAGES_DELETE, 0);
     e.payload = list;

@@ -33,7 +33,7 @@ static bool find_program(char *out, size_t size, const char *name)
         char *real = realpath(path, NULL);
         bool good = real && access(real, X_OK) == 0 && strlen(real) < size;
         if (good)
-            strcpy(out, real);
+            memcpy(out, real, strlen(real) + 1);
         free(real);
         if (good)
             return true;
@@ -60,7 +60,7 @@ bool child_prepare(struct child *ch, const struct config *c, const char *name,
         char *real = realpath(given, NULL);
         found = real && strlen(real) < sizeof ch->program && access(real, X_OK) == 0;
         if (found)
-            strcpy(ch->program, real);
+            memcpy(ch->program, real, strlen(real) + 1);
         free(real);
     } else {
         found = find_program(ch->program, sizeof ch->program, name);

@@ -52,7 +52,7 @@ static void notify(const char *state)
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     if (!path || !*path || strlen(path) >= sizeof to.sun_path)
         return;
-    strcpy(to.sun_path, path);
+    memcpy(to.sun_path, path, strlen(path));
     if (*path == '@')
         to.sun_path[0] = 0;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

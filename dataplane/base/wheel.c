@@ -4,6 +4,7 @@
 #include "dataplane/base/wheel.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define TICK_SHIFT 10
 #define LEVELS     4
@@ -20,7 +21,7 @@ struct timer {
 struct wheel {
     uint64_t tick; /* every timer due at or before it is in EXPIRED */
     uint32_t head[LEVELS * SLOTS + 1];
-    uint32_t set;
+    uint32_t set[LEVELS + 1]; /* timers on each level, and in EXPIRED */
     struct timer timer[];
 };
 
@@ -30,7 +31,7 @@ struct wheel *wheel_new(uint32_t count, uint64_t now_us)
     if (!w)
         return NULL;
     w->tick = now_us >> TICK_SHIFT;
-    w->set = 0;
+    memset(w->set, 0, sizeof w->set);
     for (unsigned i = 0; i <= EXPIRED; i++)
         w->head[i] = NONE;
     for (uint32_t i = 0; i < count; i++)
@@ -52,8 +53,8 @@ static void list_remove(struct wheel *w, uint32_t index)
         w->timer[t->prev].next = t->next;
     if (t->next != NONE)
         w->timer[t->next].prev = t->prev;
+    w->set[t->list / SLOTS]--;
     t->list = NONE;
-    w->set--;
 }
 
 static void list_add(struct wheel *w, uint32_t index, uint32_t list)
@@ -65,15 +66,19 @@ static void list_add(struct wheel *w, uint32_t index, uint32_t list)
     if (t->next != NONE)
         w->timer[t->next].prev = index;
     w->head[list] = index;
-    w->set++;
+    w->set[list / SLOTS]++;
 }
 
 /* The tick at whose end the deadline has passed: never early. */
 static uint64_t due_tick(uint64_t deadline_us)
 {
-    return (deadline_us + (1u << TICK_SHIFT) - 1) >> TICK_SHIFT;
+    return (deadline_us >> TICK_SHIFT) + (deadline_us % (1u << TICK_SHIFT) != 0);
 }
 
+/*
+ * By distance: level n holds what is due within 256^(n+1) ticks. What lies beyond the last is parked as if due at
+ * its end.
+ */
 static void place(struct wheel *w, uint32_t index)
 {
     uint64_t due = due_tick(w->timer[index].deadline_us);
@@ -81,12 +86,11 @@ static void place(struct wheel *w, uint32_t index)
         list_add(w, index, EXPIRED);
         return;
     }
-    unsigned level = 0;
-    while (level < LEVELS - 1 && (due ^ w->tick) >> (8 * (level + 1)))
-        level++;
-    /* Beyond the last level: parked in its last slot and placed again when that comes round. */
-    uint64_t slot = (due ^ w->tick) >> (8 * LEVELS) ? (w->tick >> (8 * (LEVELS - 1))) - 1 : due >> (8 * level);
-    list_add(w, index, level * SLOTS + (uint32_t)(slot % SLOTS));
+    uint64_t distance = due - w->tick;
+    if (distance >> (8 * LEVELS))
+        distance = (1ull << (8 * LEVELS)) - 1;
+    unsigned level = (63 - (unsigned)__builtin_clzll(distance)) / 8;
+    list_add(w, index, level * SLOTS + (uint32_t)((w->tick + distance) >> (8 * level)) % SLOTS);
 }
 
 void wheel_set(struct wheel *w, uint32_t index, uint64_t deadline_us)
@@ -116,9 +120,21 @@ static void cascade(struct wheel *w, uint32_t list)
     }
 }
 
-static void advance(struct wheel *w)
+/* The next tick, up to `now`, at which there may be something to do: empty levels are skipped whole. */
+static uint64_t next_tick(const struct wheel *w, uint64_t now)
 {
-    w->tick++;
+    unsigned level = 0;
+    while (level < LEVELS && !w->set[level])
+        level++;
+    if (level == LEVELS)
+        return now;
+    uint64_t next = ((w->tick >> (8 * level)) + 1) << (8 * level);
+    return next < now ? next : now;
+}
+
+static void advance(struct wheel *w, uint64_t now)
+{
+    w->tick = next_tick(w, now);
     for (unsigned level = LEVELS - 1; level > 0; level--)
         if (w->tick % (1ull << (8 * level)) == 0)
             cascade(w, level * SLOTS + (uint32_t)((w->tick >> (8 * level)) % SLOTS));
@@ -128,10 +144,8 @@ static void advance(struct wheel *w)
 uint32_t wheel_due(struct wheel *w, uint64_t now_us)
 {
     uint64_t now = now_us >> TICK_SHIFT;
-    if (!w->set && w->tick < now)
-        w->tick = now;
     while (w->head[EXPIRED] == NONE && w->tick < now)
-        advance(w);
+        advance(w, now);
     uint32_t index = w->head[EXPIRED];
     if (index != NONE)
         list_remove(w, index);

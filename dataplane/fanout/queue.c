@@ -36,6 +36,13 @@ void queue_start(struct queue_env *q, struct session *s)
     s->events_sent = 0;
 }
 
+void queue_start_behind(struct queue_env *q, struct session *s, uint32_t seq)
+{
+    queue_start(q, s);
+    s->seq_first = seq + 1;
+    s->seq_acked = s->seq_sent = s->seq_last = s->seq_heard = seq;
+}
+
 static uint64_t log_now(const struct queue_env *q)
 {
     return atomic_load_explicit(&q->log->head, memory_order_acquire);

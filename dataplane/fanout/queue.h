@@ -35,6 +35,9 @@ void queue_touch(struct queue_env *q, struct session *s);
 /* A session begins, with the numbers from 1 on. */
 void queue_start(struct queue_env *q, struct session *s);
 
+/* The same for a session whose client has seen everything up to `seq` elsewhere. */
+void queue_start_behind(struct queue_env *q, struct session *s, uint32_t seq);
+
 /* Appends an event; it gets the next number. Pins while the session has a connection. */
 enum queue_result queue_push(struct queue_env *q, struct session *s, uint64_t event_position);
 

@@ -86,11 +86,12 @@ bool topic_subscribe(struct topics *t, uint32_t topic, const struct subscription
     if (find(t, topic, s->session, &chunk, &slot)) {
         struct topic_chunk *c = chunk_at(t, chunk);
         touch_chunk(t, c);
-        if (c->subscription[slot].generation == s->generation)
-            c->subscription[slot] =
-                (struct subscription){s->session, s->generation, c->subscription[slot].from, s->class, s->flags};
-        else
-            c->subscription[slot] = *s;
+        struct subscription was = c->subscription[slot];
+        c->subscription[slot] = *s;
+        if (was.generation == s->generation) {
+            c->subscription[slot].from = was.from;
+            c->subscription[slot].from_high = was.from_high;
+        }
         return true;
     }
     touch_topic(t, o);

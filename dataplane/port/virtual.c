@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,7 +101,7 @@ static unsigned virtual_tx(struct port_queue *q, struct packet *packets, unsigne
 static void virtual_info(const struct port_queue *q, struct port_info *out)
 {
     const struct virtual_queue *v = (const struct virtual_queue *)q;
-    strcpy(out->name, "virtual");
+    snprintf(out->name, sizeof out->name, "virtual");
     memcpy(out->mac, v->cfg.mac, 6);
     out->mtu = v->cfg.mtu;
     out->link_up = true;

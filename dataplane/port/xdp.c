@@ -140,7 +140,7 @@ int xdp_prepare(struct xdp_port *x, const char *name, char error[PORT_ERROR_MAX]
     if (strlen(name) >= sizeof x->name || (x->index = if_nametoindex(name)) == 0)
         return port_fail(error, "there is no interface %s in this network namespace: see them with: ip link",
                          name);
-    strcpy(x->name, name);
+    snprintf(x->name, sizeof x->name, "%s", name);
     if (interface_ioctl(name, SIOCGIFFLAGS, &r) == 0 && !(r.ifr_flags & IFF_UP))
         return port_fail(error, "interface %s is down: type: ip link set %s up", name, name);
     if (count_queues(x, error) || take_lock(x, error) || detach_leftover(x, error))

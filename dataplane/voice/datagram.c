@@ -36,13 +36,11 @@ static enum voice_class classify_short(const uint8_t *p, size_t len, enum drop_r
  */
 static enum voice_class classify_discovery(const uint8_t *p, size_t len, enum drop_reason *why)
 {
-    *why = len < STUN_SIZE_MIN ? DROP_VOICE_SHORT : DROP_VOICE_STUN;
-    if (len < STUN_SIZE_MIN || be32(p + 4) == STUN_COOKIE)
-        return VOICE_CLASS_NONE;
-    if (be16(p) == DISCOVERY_REQUEST && be16(p + 2) == DISCOVERY_LENGTH && len == DISCOVERY_SIZE)
+    bool stun = len < STUN_SIZE_MIN || be32(p + 4) == STUN_COOKIE;
+    bool ours = be16(p + 2) == DISCOVERY_LENGTH || len == DISCOVERY_SIZE;
+    if (!stun && be16(p) == DISCOVERY_REQUEST && be16(p + 2) == DISCOVERY_LENGTH && len == DISCOVERY_SIZE)
         return VOICE_CLASS_DISCOVERY;
-    if (len == DISCOVERY_SIZE || be16(p + 2) == DISCOVERY_LENGTH)
-        *why = DROP_VOICE_DISCOVERY;
+    *why = len < STUN_SIZE_MIN ? DROP_VOICE_SHORT : !stun && ours ? DROP_VOICE_DISCOVERY : DROP_VOICE_STUN;
     return VOICE_CLASS_NONE;
 }
 

@@ -21,7 +21,8 @@
 #include "dataplane/voice/datagram.h"
 #include "dataplane/voice/voice.h"
 
-#define PENDING_NONE UINT32_MAX
+#define PENDING_NONE   UINT32_MAX
+#define PREFETCH_AHEAD 16u /* members */
 
 /* An opened packet, in the memory in which it came: header, extension body, payload. */
 struct voice_packet {
@@ -40,7 +41,6 @@ struct voice_packet {
 struct voice_walk {
     uint32_t first, last; /* packets waiting */
     uint32_t cursor;      /* next member that gets `first`, while `walking` */
-    uint32_t scout;       /* some members ahead of it: what is fetched into the cache */
     uint32_t next;        /* next room that has packets waiting */
     uint32_t left;        /* members that may still be visited in this round */
     uint32_t round;
@@ -53,6 +53,7 @@ enum owed { OWED_DISCOVERED = 1, OWED_EXHAUSTED = 2 };
 /* What this process knows of a member besides the region. */
 struct voice_own {
     uint32_t generation_before; /* at the first touch in this transaction: what an undo brings back */
+    uint32_t next; /* voice_member.link again, close together: members are fetched ahead along it */
     uint32_t owed_next;
     uint8_t owed; /* enum owed: notices not taken yet */
     bool owed_listed;
@@ -63,10 +64,9 @@ struct voice {
     struct voice_config config;
     struct voice_env env;
     struct map by_ssrc;
-    struct aead_key *keys;   /* by member; pages come when a key is expanded */
-    struct voice_own *own;   /* by member */
-    uint32_t *after;         /* by member: its link, so close together that walking costs no cache miss */
-    struct voice_walk *walk; /* by room */
+    struct aead_key *keys;          /* by member; pages come when a key is expanded */
+    struct voice_own *own;          /* by member */
+    struct voice_walk *walk;        /* by room */
     uint32_t walk_first, walk_last; /* rooms that have packets waiting, ROOM_NONE: none */
     uint32_t walks_left;            /* of them, to be served in this round */
     uint32_t walks;
@@ -90,6 +90,18 @@ static inline struct room *room_of(const struct voice *v, uint32_t i)
     return pool_at(v->env.rooms, i);
 }
 
+/*
+ * Brings what the fan-out reads of a member into the cache: flags and address, and the counter it will store.
+ * Always inline: gcc takes a function that only prefetches for one without effect.
+ */
+static inline __attribute__((always_inline)) void member_prefetch(const struct voice *v, uint32_t i)
+{
+    const struct voice_member *m = member_of(v, i);
+    __builtin_prefetch(m);
+    __builtin_prefetch(&m->peer_port);
+    __builtin_prefetch(&m->tx_counter, 1);
+}
+
 /* member.c */
 void member_touch(struct voice *v, uint32_t i);
 void member_expand(struct voice *v, uint32_t i);
@@ -101,7 +113,6 @@ void member_pay(struct voice *v);
 /* room.c */
 void room_link(struct voice *v, uint32_t i, const struct verb_member *verb, uint64_t now_us);
 void room_unlink(struct voice *v, uint32_t i);
-void room_remember(struct voice *v, uint32_t i);
 bool room_enqueue(struct voice *v, const struct voice_datagram *d, const struct rtp_packet *r,
                   uint32_t sender);
 void walk_activate(struct voice *v, uint32_t room);

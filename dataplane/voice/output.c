@@ -43,25 +43,6 @@ static void target_fill(struct voice_target *t, const struct voice_member *m, ui
     t->payload = NULL;
 }
 
-/*
- * How many receivers ahead a member's lines are fetched: who it is, where it is, its counter. Keys are
- * fetched by aead_seal_batch: fetching them from here too is slower (twelve lines a receiver keep every fill
- * buffer busy).
- */
-#define SCOUT_AHEAD 12u
-
-/* Always inline: gcc 12 drops calls of functions that only prefetch. */
-static inline __attribute__((always_inline)) void scout_step(struct voice *v, struct voice_walk *w)
-{
-    if (w->scout == MEMBER_NONE)
-        return;
-    const struct voice_member *m = member_of(v, w->scout);
-    __builtin_prefetch(m);
-    __builtin_prefetch(&m->peer_port);
-    __builtin_prefetch(&m->tx_counter, 1);
-    w->scout = v->after[w->scout];
-}
-
 /* As many of the first packet's receivers as the batch and the slice have room for; returns the batch's new
  * size. */
 static unsigned walk_packet(struct voice *v, struct voice_walk *w, struct voice_target *targets, unsigned n)
@@ -71,16 +52,19 @@ static unsigned walk_packet(struct voice *v, struct voice_walk *w, struct voice_
         const struct room *r = room_of(v, p->room);
         w->cursor = r->generation == p->room_generation && r->count ? r->head : MEMBER_NONE;
         w->walking = true;
-        w->scout = w->cursor;
-        for (unsigned k = 0; k < SCOUT_AHEAD; k++)
-            scout_step(v, w);
     }
+    uint32_t ahead = w->cursor;
+    for (unsigned k = 0; k < PREFETCH_AHEAD && ahead != MEMBER_NONE; k++, ahead = v->own[ahead].next)
+        member_prefetch(v, ahead);
     while (w->cursor != MEMBER_NONE && w->left && n < VOICE_BATCH) {
         uint32_t i = w->cursor;
+        if (ahead != MEMBER_NONE) {
+            member_prefetch(v, ahead);
+            ahead = v->own[ahead].next;
+        }
         const struct voice_member *m = member_of(v, i);
-        w->cursor = v->after[i];
+        w->cursor = m->link;
         w->left--;
-        scout_step(v, w);
         if (!receives(v, m, i, p))
             continue;
         target_fill(&targets[n], m, i, p);

@@ -2,9 +2,9 @@
  * Rooms: the list of a room's members, in the region, and the queue of its packets that wait for their
  * fan-out, on the heap.
  *
- * A walk's cursor names the member that is served next, its scout one further on. What holds: each is a
- * member of the room, or MEMBER_NONE: a member that leaves moves it on. New members come in at the head, so a
- * walk under way never meets them.
+ * A walk's cursor names the member that is served next. What holds: it is a member of the room, or
+ * MEMBER_NONE: a member that leaves moves it on. New members come in at the head, so a walk under way never
+ * meets them.
  *
  * A room slot is in use while it has members; its generation grows with each use. Slots are chosen by the
  * control plane; of the pool only `fresh` (one past the highest slot ever used) and `used` are kept, for
@@ -37,12 +37,6 @@ static void room_open(struct voice *v, const struct verb_member *verb, uint64_t 
                        .opened_us = now_us};
 }
 
-/* `after` follows the links in the region, which outlive it. */
-void room_remember(struct voice *v, uint32_t i)
-{
-    v->after[i] = member_of(v, i)->link;
-}
-
 void room_link(struct voice *v, uint32_t i, const struct verb_member *verb, uint64_t now_us)
 {
     struct room *r = room_of(v, verb->room);
@@ -55,9 +49,8 @@ void room_link(struct voice *v, uint32_t i, const struct verb_member *verb, uint
         member_of(v, r->head)->prev = i;
     }
     m->room = verb->room;
-    m->link = r->head;
+    m->link = v->own[i].next = r->head;
     m->prev = MEMBER_NONE;
-    room_remember(v, i);
     r->head = i;
     r->count++;
 }
@@ -70,21 +63,18 @@ void room_unlink(struct voice *v, uint32_t i)
     room_touch(v, r);
     if (w->walking && w->cursor == i)
         w->cursor = m->link;
-    if (w->walking && w->scout == i)
-        w->scout = m->link;
     if (m->link != MEMBER_NONE) {
         member_touch(v, m->link);
         member_of(v, m->link)->prev = m->prev;
     }
     if (m->prev != MEMBER_NONE) {
         member_touch(v, m->prev);
-        member_of(v, m->prev)->link = m->link;
-        room_remember(v, m->prev);
+        member_of(v, m->prev)->link = v->own[m->prev].next = m->link;
     } else {
         r->head = m->link;
     }
     m->room = ROOM_NONE;
-    m->link = m->prev = MEMBER_NONE;
+    m->link = m->prev = v->own[i].next = MEMBER_NONE;
     if (--r->count)
         return;
     txn_touch(v->env.txn, v->env.rooms, sizeof *v->env.rooms, &v->env.rooms->stamp);
@@ -131,6 +121,9 @@ bool room_enqueue(struct voice *v, const struct voice_datagram *d, const struct 
     w->last = at;
     v->waiting++;
     walk_activate(v, room);
+    uint32_t ahead = room_of(v, room)->head;
+    for (unsigned k = 0; k < PREFETCH_AHEAD && ahead != MEMBER_NONE; k++, ahead = v->own[ahead].next)
+        member_prefetch(v, ahead);
     return true;
 }
 

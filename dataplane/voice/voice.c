@@ -30,10 +30,9 @@ static bool make(struct voice *v)
 {
     uint32_t members = v->env.members->capacity, rooms = v->env.rooms->capacity, n = v->config.pending_max;
     v->own = calloc(members, sizeof *v->own);
-    v->after = calloc(members, sizeof *v->after);
     v->walk = calloc(rooms, sizeof *v->walk);
     v->packets = calloc(n, sizeof *v->packets);
-    if (!v->own || !v->after || !v->walk || !v->packets || !map_init(&v->by_ssrc, members) || !keys_make(v))
+    if (!v->own || !v->walk || !v->packets || !map_init(&v->by_ssrc, members) || !keys_make(v))
         return false;
     for (uint32_t i = 0; i < rooms; i++)
         v->walk[i].first = v->walk[i].last = PENDING_NONE;
@@ -48,9 +47,9 @@ static bool take_over(struct voice *v)
         const struct voice_member *m = member_of(v, i);
         if (!m->generation)
             continue;
+        v->own[i].next = m->link;
         if (!map_put(&v->by_ssrc, m->ssrc, i))
             return false;
-        room_remember(v, i);
         if (m->mode != VOICE_MODE_NONE)
             member_expand(v, i);
     }
@@ -86,7 +85,6 @@ void voice_free(struct voice *v)
     }
     map_free(&v->by_ssrc);
     free(v->own);
-    free(v->after);
     free(v->walk);
     free(v->packets);
     free(v);

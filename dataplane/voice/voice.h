@@ -1,17 +1,18 @@
 /*
- * Voice on one core: datagrams in, sealed datagrams out. Rooms and members live in the region
- * (include/room.h); expanded keys and the index by SSRC are this process's own and are made anew at a
- * restart.
+ * Voice on one core: datagrams in, sealed datagrams out. Rooms and members live in the region (include/room.h); expanded keys
+ * and the index by SSRC are this process's own and are made anew at a restart.
  *
- * Owns: demultiplexing by RFC 7983, IP discovery, keepalives, the rtpsize AEAD modes, replay windows, address
- * binding, rate limits, and fan-out to everyone else in the room. Refuses, each by its reason: what is too
- * short, unknown, unauthentic, replayed, from an address not bound, too fast. Reads no clock and does no I/O;
- * knows nothing of Ethernet or IP beyond addresses.
+ * Owns: demultiplexing by RFC 7983, IP discovery, keepalives, the rtpsize AEAD modes, replay windows, address binding, rate limits,
+ * and fan-out to everyone else in the room. Refuses, each by its reason: what is too short, unknown, unauthentic, replayed, from an
+ * address not bound, too fast. Reads no clock and does no I/O; knows nothing of Ethernet or IP beyond addresses.
  *
- * Two phases, as everywhere in a worker. In the transaction: voice_input opens the packet and takes it for
- * forwarding. After the commit: voice_targets names the next receivers, the caller gives transmit memory for
- * each, voice_seal writes the sealed datagrams into it. A nonce counter is stored in the region before its
- * packet is sealed and is never undone.
+ * Two phases, as everywhere in a worker. In the transaction: voice_input opens the packet and takes it for forwarding. After the
+ * commit: voice_targets names the next receivers, the caller gives transmit memory for each, voice_seal writes the sealed datagrams
+ * into it. A nonce counter is stored in the region before its packet is sealed and is never undone.
+ *
+ * Indices. Slots of members and rooms are chosen by the control plane; the pools are slabs, of which only `fresh` (one past the highest
+ * slot ever used) and `used` are kept. A member's index in verbs and notices is box-wide: worker * capacity of the pool + index within
+ * this core; everywhere else (voice_target, voice_member_of) it is the index within this core. A room's is always within this core.
  *
  * Read first: reference/voice.md 5, RFC 3550, RFC 7983, RFC 6479.
  * SPDX-License-Identifier: Apache-2.0
@@ -23,8 +24,8 @@
 #include "room.h"
 #include "verb.h"
 
-#define VOICE_BATCH        32u  /* receivers sealed together */
-#define VOICE_SLICE        256u /* packets of one walk before the loop polls again */
+#define VOICE_BATCH 32u              /* receivers sealed together */
+#define VOICE_SLICE 256u             /* packets of one walk before the loop polls again */
 #define VOICE_DATAGRAM_MAX 1500u
 
 struct voice;
@@ -33,15 +34,18 @@ struct voice_config {
     uint32_t worker;                 /* this core's number */
     uint32_t packets_per_second_max; /* of one member */
     uint32_t discoveries_per_second_max;
-    uint32_t pending_max; /* received packets whose fan-out is not over */
+    uint32_t pending_max;            /* received packets whose fan-out is not over */
 };
 
 struct voice_env {
-    struct txn *txn; /* or NULL in tests */
+    struct txn *txn;                 /* or NULL in tests */
     struct pool *rooms;
-    struct pool *members; /* of this core */
+    struct pool *members;            /* of this core */
     struct counters *counters;
-    /* Tells the control plane; false: its ring is full, the notice is tried again with the next packet. */
+    /*
+     * Tells the control plane; false: its ring is full, the notice is tried again with the next packet. Called by voice_input alone, so
+     * always within the transaction.
+     */
     bool (*notify)(void *user, enum notice what, const void *body, uint32_t length);
     void *user;
 };
@@ -66,8 +70,7 @@ struct voice_datagram {
 
 enum voice_verdict {
     VOICE_DONE,    /* nothing more; counted */
-    VOICE_REPLY,   /* data holds an answer of the same length, to be sent back to where it came from after the
-                      commit */
+    VOICE_REPLY,   /* data holds an answer of the same length, to be sent back to where it came from after the commit */
     VOICE_FORWARD, /* opened in place and kept until voice_released gives its holder back */
 };
 
@@ -76,17 +79,17 @@ enum voice_verdict voice_input(struct voice *v, const struct voice_datagram *d, 
 
 /* One sealed datagram to come. */
 struct voice_target {
-    uint32_t member; /* index within this core */
-    uint16_t length; /* bytes of UDP payload */
+    uint32_t member;                 /* index within this core */
+    uint16_t length;                 /* bytes of UDP payload */
     uint16_t peer_port, local_port;
     uint8_t peer_ip[16], local_ip[16];
-    uint8_t *payload; /* set by the caller before voice_seal; NULL: leave this one out (counted) */
+    uint8_t *payload;                /* set by the caller before voice_seal; NULL: leave this one out (the caller counted why) */
 };
 
 /*
- * After the commit: the next receivers, at most VOICE_BATCH and at most one walk's slice since
- * voice_begin_output; 0: nothing more for this iteration. Each call must be followed by voice_seal of the
- * same targets.
+ * After the commit: the next receivers, at most VOICE_BATCH of them, and of one room at most VOICE_SLICE since voice_begin_output; 0:
+ * nothing more for this iteration. Each call that gave some must be followed by voice_seal of the same targets; a target whose payload is
+ * NULL afterwards is not to be sent.
  */
 void voice_begin_output(struct voice *v);
 unsigned voice_targets(struct voice *v, struct voice_target *targets);
@@ -98,8 +101,7 @@ void *voice_released(struct voice *v);
 /* Packets whose fan-out is not over: the loop must not go idle. */
 unsigned voice_pending(const struct voice *v);
 
-/* For captures: the member (index within this core) that has this SSRC, or MEMBER_NONE; and the members'
- * pool. */
+/* For captures: the member (index within this core) that has this SSRC, or MEMBER_NONE; and the members' pool. */
 uint32_t voice_member_of(const struct voice *v, uint32_t ssrc);
 struct pool *voice_members(const struct voice *v);
 

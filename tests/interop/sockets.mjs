@@ -88,7 +88,8 @@ await test('port counters account for every packet of a call and a chat', async 
   equal(moved.steered + moved.passed, moved.kernelSent, 'steered and passed against what the kernel sent');
   equal(moved.received, moved.steered, 'received against steered');
   equal(moved.sent, moved.kernelGot, 'sent against what the kernel got');
-  if (moved.passed === 0) equal(moved.receivedBytes, moved.kernelSentBytes, 'bytes');
+  // veth counts a packet's bytes without its Ethernet header once XDP runs at the other end.
+  if (moved.passed === 0) equal(moved.receivedBytes - 14 * moved.received, moved.kernelSentBytes, 'bytes');
 });
 
 await test('what is not for a POP address is passed on and counted', async () => {

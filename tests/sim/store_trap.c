@@ -18,6 +18,7 @@ static size_t length;
 static uint64_t count, fatal_at;
 static uint8_t *opened[OPEN_MAX];
 static unsigned opened_count;
+static void (*watcher)(uint64_t number);
 
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
@@ -26,8 +27,12 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
         signal(SIGSEGV, SIG_DFL); /* an honest crash */
         return;
     }
-    if (opened_count == 0 && ++count == fatal_at)
-        kill(getpid(), SIGKILL);
+    if (opened_count == 0) {
+        if (++count == fatal_at)
+            kill(getpid(), SIGKILL);
+        if (watcher)
+            watcher(count);
+    }
     uint8_t *page = start + (size_t)(at - start) / PAGE * PAGE;
     mprotect(page, PAGE, PROT_READ | PROT_WRITE);
     opened[opened_count++] = page;
@@ -52,6 +57,11 @@ void store_trap_arm(void *memory, size_t size, uint64_t fatal)
     sigaction(SIGTRAP, &step, NULL);
     if (mprotect(memory, size, PROT_READ))
         abort();
+}
+
+void store_trap_watch(void (*before)(uint64_t number))
+{
+    watcher = before;
 }
 
 uint64_t store_trap_count(void)

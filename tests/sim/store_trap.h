@@ -13,6 +13,12 @@
 /* From now on stores to [memory, memory + size) count; the one numbered `fatal` (from 1) is never done. 0: none is fatal. */
 void store_trap_arm(void *memory, size_t size, uint64_t fatal);
 
+/*
+ * From the next armed store on, `before` is called ahead of each with its number. What it sees in the memory is what a kill at this
+ * store leaves there: all kills of a run can thus be had from one run.
+ */
+void store_trap_watch(void (*before)(uint64_t number));
+
 /* Stores so far. */
 uint64_t store_trap_count(void);
 

@@ -1,7 +1,7 @@
 /*
- * Whole REST requests against a small guild: the first line is "METHOD path?query", the rest the body. Checks
- * that every request is answered once, with a well-formed head, and a body that is a JSON value where one is
- * said to be. SPDX-License-Identifier: Apache-2.0
+ * Whole REST requests against a small guild: the first line is "METHOD path?query" (with a ! in front: asked
+ * by a lesser member), the rest the body. Checks that every request is answered once, with a well-formed
+ * head, and a body that is a JSON value where one is said to be. SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/guilds/actions.h"
 #include "controlplane/rest/rest.h"
@@ -18,9 +18,14 @@
             abort();                                                                                         \
     } while (0)
 
+#define MANAGER                                                                                              \
+    (PERM_DEFAULT | PERM_MANAGE_CHANNELS | PERM_MANAGE_ROLES | PERM_MANAGE_MESSAGES | PERM_KICK_MEMBERS |    \
+     PERM_MOVE_MEMBERS | PERM_MANAGE_GUILD | PERM_MANAGE_NICKNAMES)
+
 static struct model *model;
 static struct rest *rest;
-static char authorization[128];
+static char tokens[2]
+                  [TOKEN_TEXT_MAX]; /* of the owner, and of a member who may manage but is no administrator */
 static char file[64];
 static size_t answers;
 
@@ -47,14 +52,23 @@ static void make_guild(void)
         .id = 4000, .guild_id = 2000, .name = (char *)"voice", .type = CHANNEL_VOICE, .bitrate = 64000};
     struct member m = {.guild_id = 2000, .user_id = 1000, .joined_at_ms = 1},
                   n = {.guild_id = 2000, .user_id = 1001};
-    struct token t = {.user_id = 1000};
-    token_make(1000, authorization);
-    token_hash(authorization, strlen(authorization), t.hash);
+    struct role some = {
+        .id = 2001, .guild_id = 2000, .name = (char *)"some", .position = 1, .permissions = MANAGER};
+    uint64_t some_id = some.id;
+    n.roles = &some_id;
+    n.role_count = 1;
     model_put_user(model, &u);
     model_put_user(model, &v);
-    model_put_token(model, &t);
+    for (uint64_t i = 0; i < 2; i++) {
+        struct token t = {.user_id = 1000 + i};
+        if (!*tokens[i])
+            token_make(t.user_id, tokens[i]);
+        token_hash(tokens[i], strlen(tokens[i]), t.hash);
+        model_put_token(model, &t);
+    }
     model_put_guild(model, &g);
     model_put_role(model, &r);
+    model_put_role(model, &some);
     model_put_channel(model, &text);
     model_put_channel(model, &voice);
     model_put_member(model, &m);
@@ -122,6 +136,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!rest)
         start();
     const char *text = (const char *)data, *end = text + size;
+    bool lesser = size && *text == '!';
+    text += lesser;
+    size -= lesser;
+    const char *token = tokens[lesser];
     const char *line = memchr(text, '\n', size), *space = memchr(text, ' ', size);
     if (!line)
         line = end;
@@ -133,8 +151,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                              .path_length = (size_t)((mark ? mark : line) - path),
                              .query = mark ? mark + 1 : NULL,
                              .query_length = mark ? (size_t)(line - mark - 1) : 0,
-                             .authorization = authorization,
-                             .authorization_length = strlen(authorization),
+                             .authorization = token,
+                             .authorization_length = strlen(token),
                              .content_type = "application/json",
                              .content_type_length = 16,
                              .body = line < end ? line + 1 : NULL,
@@ -145,7 +163,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         store_drain(model->store, 64);
     CHECK(answers == before + 1);
     if (!model_guild(model, 2000) || !model_channel(model, 3000) || !model_channel(model, 4000) ||
-        !model_member(model_guild(model, 2000), 1001) || model_guild(model, 2000)->row.owner_id != 1000)
+        !model_member(model_guild(model, 2000), 1001) || !model_role(model_guild(model, 2000), 2001) ||
+        model_guild(model, 2000)->row.owner_id != 1000)
         make_guild(); /* the input has removed it */
     return 0;
 }

@@ -225,6 +225,7 @@ static int asked(const char *answer, char request[1024], const char *const words
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
     pid_t pid = fork();
     if (pid == 0) {
+        alarm(20); /* nobody may come */
         int c = accept(fd, NULL, NULL);
         ssize_t n = read(c, request, 1024);
         if (write(pipes[1], request, (size_t)n) != n || write(c, answer, strlen(answer)) < 0)

@@ -21,7 +21,7 @@ static bool notify(void *user, enum notice what, const void *body, uint32_t leng
     if (f->ring_full)
         return false;
     assert_int_equal(length, sizeof(struct notice_member));
-    assert_in_range(f->told_count, 0, 255);
+    assert_in_range(f->told_count, 0, 2 * MEMBERS - 1);
     f->told[f->told_count].what = what;
     memcpy(&f->told[f->told_count++].body, body, length);
     return true;
@@ -103,12 +103,12 @@ void done(struct fix *f)
     free(f);
 }
 
-static void begins(struct fix *f)
+void begins(struct fix *f)
 {
     txn_begin(&f->txn);
 }
 
-static void commits(struct fix *f)
+void commits(struct fix *f)
 {
     txn_commit(&f->txn);
     txn_publish(&f->txn);
@@ -133,7 +133,7 @@ bool sets(struct fix *f, const struct client *c)
                                .room = c->room,
                                .session = 100 + c->i,
                                .user_id = 1000 + c->i,
-                               .channel_id = CHANNEL + c->room,
+                               .channel_id = c->channel ? c->channel : CHANNEL + c->room,
                                .guild_id = 9,
                                .ssrc = c->ssrc,
                                .mode = c->mode,
@@ -370,6 +370,21 @@ void forget(struct fix *f)
 {
     f->heard_count = f->told_count = 0;
     memset(&f->counters, 0, sizeof f->counters);
+}
+
+static _Atomic uint32_t *counter(struct fix *f, const struct client *c)
+{
+    return &member(f, c->i)->tx_counter[c->generation & 1];
+}
+
+void counter_is(struct fix *f, const struct client *c, uint32_t value)
+{
+    atomic_store(counter(f, c), value);
+}
+
+uint32_t counter_of(struct fix *f, const struct client *c)
+{
+    return atomic_load(counter(f, c));
 }
 
 uint64_t drops(const struct fix *f, enum drop_reason why)

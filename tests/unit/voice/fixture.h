@@ -36,6 +36,7 @@
 struct client {
     uint32_t i, room, generation, ssrc;
     uint8_t mode, flags, key[32];
+    uint64_t channel; /* 0: that of its room */
     uint8_t ip[16];
     uint16_t port;
     uint32_t counter; /* of its last packet */
@@ -68,7 +69,7 @@ struct fix {
     struct voice *v;
     uint64_t now;
     struct client client[MEMBERS];
-    struct told told[256];
+    struct told told[2 * MEMBERS];
     unsigned told_count;
     bool ring_full;
     struct heard heard[HEARD_MAX];
@@ -115,9 +116,17 @@ unsigned round_out(struct fix *f);
 unsigned rounds_out(struct fix *f);
 /* Whether member i heard this payload exactly n times since `heard` was emptied. */
 unsigned times_heard(const struct fix *f, uint32_t i, const char *payload);
+/* Empties `heard` and the notices, and sets the counters to 0. */
 void forget(struct fix *f);
 
+/* The next packet to member i will be sealed under this counter. */
+void counter_is(struct fix *f, const struct client *c, uint32_t value);
+uint32_t counter_of(struct fix *f, const struct client *c);
+
 /* True, with the plaintext: the datagram opens under the client's key. */
+void begins(struct fix *f);
+void commits(struct fix *f);
+
 bool opens(const struct client *c, const uint8_t *p, size_t len, uint8_t *text, size_t *text_length);
 
 uint32_t ssrc_of(uint32_t i);

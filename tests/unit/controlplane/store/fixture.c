@@ -74,8 +74,8 @@ void fixture_open(struct fixture *f)
     const json_t *g = fixture_admin(f, "guild create", "{\"name\":\"demo\",\"owner\":\"%llu\"}",
                                     (unsigned long long)f->owner);
     f->guild = json_id_of(g, "id");
-    f->text = json_id_of(g, "text_channel");
-    f->voice = json_id_of(g, "voice_channel");
+    f->text = json_id_of(g, "text_channel_id");
+    f->voice = json_id_of(g, "voice_channel_id");
     fixture_admin(f, "guild join", "{\"guild\":\"%llu\",\"account\":\"%llu\"}", (unsigned long long)f->guild,
                   (unsigned long long)f->other);
     fixture_forget_effects(f);

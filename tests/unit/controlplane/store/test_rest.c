@@ -427,6 +427,10 @@ static void strangers_see_nothing(void **state)
     assert_error(404, 10003);
     fixture_ask(&f, f.stranger_token, "GET", NULL, "/guilds/5");
     assert_error(404, 10004);
+    fixture_ask(&f, f.stranger_token, "GET", NULL, "/guilds/0");
+    assert_error(404, 10004);
+    fixture_ask(&f, f.stranger_token, "DELETE", NULL, "/channels/0");
+    assert_error(404, 10003);
 }
 
 static void the_gateway_is_told_as_clients_need_it(void **state)

@@ -1,0 +1,39 @@
+/*
+ * Deadlines of sessions and connections: a binary heap of {due, kind, subject}. Nothing is ever taken out
+ * early: a deadline whose reason has gone is recognised and passed over when it is due, by the generation
+ * that it bears. Rebuilt from the region after a restart. Out of memory: abort. SPDX-License-Identifier:
+ * Apache-2.0
+ */
+#ifndef VOXPOP_DEADLINES_H
+#define VOXPOP_DEADLINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum deadline_kind {
+    DEADLINE_IDENTIFY, /* subject: connection handle that must have identified */
+    DEADLINE_AWAY,     /* subject: generation << 32 | session whose client has been away for long */
+    DEADLINE_TOKEN     /* subject: voice slot that is owed a new VOICE_SERVER_UPDATE (its flag tells whether
+                          still) */
+};
+
+struct deadline {
+    uint64_t due_ms;
+    uint64_t subject;
+    enum deadline_kind kind;
+};
+
+struct deadlines {
+    struct deadline *heap;
+    size_t count, capacity;
+};
+
+void deadlines_add(struct deadlines *d, uint64_t due_ms, enum deadline_kind kind, uint64_t subject);
+/* Takes the earliest out if it is due. */
+bool deadlines_due(struct deadlines *d, uint64_t now_ms, struct deadline *out);
+/* UINT64_MAX: none. */
+uint64_t deadlines_next(const struct deadlines *d);
+void deadlines_free(struct deadlines *d);
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * REST requests; see requests.h.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "controlplane/requests.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define REPLY_WHOLE_MAX (128u << 10) /* bytes that surely fit one transaction */
+
+/* A request that is with the route table. */
+struct asked {
+    struct requests *requests;
+    uint32_t worker;
+    uint64_t number;
+    uint64_t connection;
+    bool during_input; /* the input's transaction is open */
+    bool head_only;    /* HEAD: answered as GET, without the body (RFC 9110 9.3.2) */
+    bool answered;
+    struct asked *next, **link; /* in requests.pending */
+};
+
+static enum rest_method method_of(uint8_t method)
+{
+    static const uint8_t methods[] = {
+        [1] = REST_GET, [2] = REST_GET, [3] = REST_POST, [4] = REST_PUT, [5] = REST_PATCH, [6] = REST_DELETE};
+    return method >= 1 && method <= 6 ? (enum rest_method)methods[method] : REST_OTHER;
+}
+
+/* Marks an answer as partly sent, in the same transaction as its first part; clears it with the last. */
+static void mark_partial(struct region_link *l, const struct asked *a, bool partial)
+{
+    txn_touch(&l->txn, l->area, sizeof *l->area, &l->area->stamp);
+    l->area->reply_number = partial ? a->number + 1 : 0;
+    l->area->reply_worker = partial ? a->worker : 0;
+}
+
+static void send_reply(struct region_link *l, const struct asked *a, const struct rest_reply *r)
+{
+    const char *body = a->head_only ? memmem(r->data, r->length, "\r\n\r\n", 4) : NULL;
+    size_t length = body ? (size_t)(body + 4 - (const char *)r->data) : r->length;
+    bool partial = length > REPLY_WHOLE_MAX;
+    if (partial)
+        mark_partial(l, a, true);
+    link_send(l, a->connection, 0, r->keep_alive ? SEND_END : SEND_END | SEND_CLOSE, r->data,
+              (uint32_t)length);
+    if (partial)
+        mark_partial(l, a, false);
+}
+
+static void answer(void *ctx, const struct rest_reply *r)
+{
+    struct asked *a = ctx;
+    struct control *c = a->requests->control;
+    if (a->during_input) {
+        send_reply(c->link, a, r);
+        a->answered = true;
+        return;
+    }
+    link_wait(c->link);
+    link_begin(c->link);
+    send_reply(c->link, a, r);
+    inputs_finish(&c->inputs, a->worker, a->number);
+    link_end(c->link);
+    *a->link = a->next;
+    if (a->next)
+        a->next->link = a->link;
+    free(a);
+}
+
+/* False: the lengths are not those of the entry. */
+static bool read_request(const struct ring_entry *e, struct rest_request *q)
+{
+    const struct notice_request *n = (const void *)e->payload;
+    const char *text[REQUEST_TEXTS], *at = (const char *)n->texts;
+    size_t left = e->length - sizeof *n;
+    for (int i = 0; i < REQUEST_TEXTS; i++) {
+        if (n->length[i] > left)
+            return false;
+        text[i] = at;
+        at += n->length[i];
+        left -= n->length[i];
+    }
+    *q = (struct rest_request){
+        .method = method_of(n->method),
+        .path = text[REQUEST_PATH],
+        .path_length = n->length[REQUEST_PATH],
+        .query = text[REQUEST_QUERY],
+        .query_length = n->length[REQUEST_QUERY],
+        .authorization = n->length[REQUEST_AUTHORIZATION] ? text[REQUEST_AUTHORIZATION] : NULL,
+        .authorization_length = n->length[REQUEST_AUTHORIZATION],
+        .content_type = n->length[REQUEST_CONTENT_TYPE] ? text[REQUEST_CONTENT_TYPE] : NULL,
+        .content_type_length = n->length[REQUEST_CONTENT_TYPE],
+        .body = text[REQUEST_BODY],
+        .body_length = n->length[REQUEST_BODY],
+        .keep_alive = n->keep_alive};
+    return true;
+}
+
+static enum input_result request(void *ctx, uint32_t worker, const struct ring_entry *e, uint64_t *cursor)
+{
+    struct requests *rq = ctx;
+    struct rest_request q;
+    struct asked *a = malloc(sizeof *a);
+    if (!a)
+        abort();
+    *a = (struct asked){.requests = rq,
+                        .worker = worker,
+                        .number = e->number,
+                        .connection = ((const struct notice_request *)(const void *)e->payload)->connection,
+                        .during_input = true,
+                        .head_only = ((const struct notice_request *)(const void *)e->payload)->method == 2};
+    if (!read_request(e, &q)) {
+        link_close(rq->control->link, a->connection, 0, false, NULL);
+        free(a);
+        return INPUT_DONE;
+    }
+    memcpy(q.key.boot, rq->control->link->region->header->boot_id, sizeof q.key.boot);
+    /* A region lives shorter than a boot: its making tells its entry numbers from those of the one before. */
+    for (int i = 0; i < 8; i++)
+        q.key.boot[i] ^= (uint8_t)(rq->control->link->region->header->created_ms >> 8 * i);
+    q.key.worker = worker;
+    q.key.entry = e->number;
+    rest_handle(rq->rest, &q, answer, a);
+    if (a->answered) {
+        free(a);
+        return INPUT_DONE;
+    }
+    a->during_input = false;
+    a->next = rq->pending;
+    a->link = &rq->pending;
+    if (a->next)
+        a->next->link = &a->next;
+    rq->pending = a;
+    return INPUT_PENDING;
+}
+
+void requests_close(struct requests *q)
+{
+    while (q->pending) {
+        struct asked *a = q->pending;
+        q->pending = a->next;
+        free(a);
+    }
+}
+
+void requests_open(struct requests *q, struct control *c, struct rest *rest)
+{
+    struct control_area *area = c->link->area;
+    *q = (struct requests){.control = c, .rest = rest};
+    c->rest_input = request;
+    c->rest_ctx = q;
+    if (!area->reply_number || area->reply_worker >= c->link->workers)
+        return;
+    struct ring_entry *e = inputs_entry(&c->inputs, area->reply_worker, area->reply_number - 1);
+    link_begin(c->link);
+    link_close(c->link, ((const struct notice_request *)(const void *)e->payload)->connection, 0, false,
+               NULL);
+    inputs_finish(&c->inputs, area->reply_worker, e->number);
+    txn_touch(&c->link->txn, area, sizeof *area, &area->stamp);
+    area->reply_number = 0;
+    link_end(c->link);
+    inputs_forget(&c->inputs, area->reply_worker, e->number);
+}

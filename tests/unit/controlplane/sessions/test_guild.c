@@ -1,0 +1,155 @@
+/*
+ * The main gateway's core: what a client is told, by whom it is refused, and that restarts change nothing of
+ * it. SPDX-License-Identifier: Apache-2.0
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "controlplane/protocol/intents.h"
+#include "tests/unit/controlplane/sessions/world.h"
+
+#define ALL   (INTENTS_KNOWN)
+#define USUAL (INTENT_GUILDS | INTENT_GUILD_MESSAGES | INTENT_GUILD_VOICE_STATES | INTENT_MESSAGE_CONTENT)
+#define ID(x) ((unsigned long long)(x))
+
+static void begin(struct world **w)
+{
+    *w = malloc(sizeof **w);
+    world_open(*w);
+}
+
+static void finish(struct world *w)
+{
+    world_close(w);
+    free(w);
+}
+
+/* ---- messages ---- */
+
+static void a_message_reaches_everybody_once_and_its_content_those_who_may(void **state)
+{
+    struct world *w;
+    begin(&w);
+    struct client *a = client_login(w, 0, 0, USUAL, "");
+    struct client *b = client_login(w, 1, 1, USUAL & ~(uint32_t)INTENT_MESSAGE_CONTENT, "");
+    struct client *c = client_login(w, 2, 1, INTENT_GUILDS, "");
+    char path[96];
+    snprintf(path, sizeof path, "/channels/%llu/messages", ID(w->text));
+    struct client *http = client_request(w, 0, 3, path, "{\"content\":\"hello\"}");
+    world_run(w);
+    assert_non_null(http->http);
+    assert_non_null(strstr(http->http, "200 OK"));
+    json_t *d = client_expect(a, "MESSAGE_CREATE", 3);
+    assert_string_equal(json_string_value(json_object_get(d, "content")), "hello");
+    json_decref(d);
+    d = client_expect(b, "MESSAGE_CREATE", 3);
+    assert_string_equal(json_string_value(json_object_get(d, "content")), "");
+    json_decref(d);
+    assert_null(client_next(a));
+    assert_null(client_next(b));
+    assert_null(client_next(c));
+    finish(w);
+}
+
+static void a_message_in_flight_at_a_death_is_sent_and_answered_once(void **state)
+{
+    struct world *w;
+    begin(&w);
+    struct client *b = client_login(w, 1, 1, USUAL, "");
+    char path[96];
+    snprintf(path, sizeof path, "/channels/%llu/messages", ID(w->text));
+    struct client *http = client_request(w, 0, 3, path, "{\"content\":\"once\"}");
+    assert_true(control_step(&w->control, w->now_ms)); /* the store has it */
+    world_restart(w);
+    assert_true(control_step(&w->control, w->now_ms));
+    world_restart(w);
+    world_run(w);
+    assert_non_null(http->http);
+    assert_non_null(strstr(http->http, "200 OK"));
+    assert_null(strstr(strstr(http->http, "200 OK") + 1, "HTTP/1.1"));
+    assert_int_equal(client_count_events(b, "MESSAGE_CREATE"), 1);
+    finish(w);
+}
+
+static void typing_reaches_those_with_the_intent(void **state)
+{
+    struct world *w;
+    begin(&w);
+    struct client *b = client_login(w, 1, 1, ALL, ""), *c = client_login(w, 2, 0, USUAL, "");
+    char path[96];
+    snprintf(path, sizeof path, "/channels/%llu/typing", ID(w->text));
+    client_skip(b);
+    client_request(w, 0, 3, path, NULL);
+    world_run(w);
+    assert_int_equal(client_count_events(b, "TYPING_START"), 1);
+    assert_int_equal(client_count_events(c, "TYPING_START"), 0);
+    finish(w);
+}
+
+static void who_cannot_see_a_channel_hears_nothing_of_it(void **state)
+{
+    struct world *w;
+    char path[96], body[256];
+    begin(&w);
+    struct client *b = client_login(w, 1, 1, USUAL, ""), *c = client_login(w, 2, 0, USUAL, "");
+    snprintf(path, sizeof path, "/channels/%llu/permissions/%llu", ID(w->text), ID(w->user[1]));
+    snprintf(body, sizeof body, "{\"type\":1,\"allow\":\"0\",\"deny\":\"1024\"}");
+    struct client *put = client_request(w, 0, 4, path, body);
+    world_run(w);
+    assert_non_null(strstr(put->http, "204"));
+    client_skip(b);
+    client_skip(c);
+    w->die_after_each = true;
+    snprintf(path, sizeof path, "/channels/%llu/messages", ID(w->text));
+    client_request(w, 0, 3, path, "{\"content\":\"secret\"}");
+    world_run(w);
+    assert_int_equal(client_count_events(b, "MESSAGE_CREATE"), 0);
+    assert_int_equal(client_count_events(c, "MESSAGE_CREATE"), 1);
+    finish(w);
+}
+
+static void who_joins_or_leaves_a_guild_is_told(void **state)
+{
+    struct world *w;
+    begin(&w);
+    const json_t *g = world_admin(w, "guild create", "{\"name\":\"two\",\"owner\":\"%llu\"}", ID(w->user[0]));
+    uint64_t guild = json_id(g, "id");
+    struct client *b = client_login(w, 1, 1, ALL, "");
+    world_admin(w, "guild join", "{\"guild\":\"%llu\",\"account\":\"%llu\"}", ID(guild), ID(w->user[1]));
+    json_t *d = client_expect(b, "GUILD_CREATE", 3);
+    assert_int_equal(json_id(d, "id"), guild);
+    json_decref(d);
+    world_admin(w, "guild leave", "{\"guild\":\"%llu\",\"account\":\"%llu\"}", ID(guild), ID(w->user[1]));
+    assert_int_equal(client_count_events(b, "GUILD_DELETE"), 1);
+    world_admin(w, "guild delete", "{\"guild\":\"%llu\"}", ID(w->guild));
+    assert_int_equal(client_count_events(b, "GUILD_DELETE"), 1);
+    finish(w);
+}
+
+static void revoked_tokens_close_their_sessions(void **state)
+{
+    struct world *w;
+    begin(&w);
+    struct client *b = client_login(w, 1, 1, USUAL, "");
+    world_admin(w, "token revoke", "{\"account\":\"%llu\"}", ID(w->user[1]));
+    assert_int_equal(b->close_code, 4004);
+    assert_int_equal(w->control.gateway_sessions, 0);
+    finish(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_reaches_everybody_once_and_its_content_those_who_may),
+        cmocka_unit_test(a_message_in_flight_at_a_death_is_sent_and_answered_once),
+        cmocka_unit_test(typing_reaches_those_with_the_intent),
+        cmocka_unit_test(who_cannot_see_a_channel_hears_nothing_of_it),
+        cmocka_unit_test(who_joins_or_leaves_a_guild_is_told),
+        cmocka_unit_test(revoked_tokens_close_their_sessions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
