@@ -94,8 +94,9 @@ bench_voice-fanout() {
     cat "$WORK/figures" >>"$FIGURES"
 }
 
-# Correct, however slow: everything arrives and everything is opened.
+# Correct, however slow the machine: everything arrives and everything is opened.
 smoke_voice-fanout() {
     fanout_prepare
-    fanout_load 4 --rate 100000 --seconds 1 >"$WORK/smoke" && jq -e '.missing == 0 and .expected > 50000' "$WORK/smoke" >/dev/null
+    fanout_load 4 --rate 20000 --seconds 2 >"$WORK/smoke" &&
+        jq -e '.missing == 0 and .expected >= 39000 and .opened >= .expected' "$WORK/smoke" >/dev/null
 }
