@@ -243,9 +243,12 @@ static bool make_heap(struct worker *w)
     w->timers = wheel_new(capacity, w->now_us);
     w->keys = tls_key_cache_new(capacity < 4096 ? capacity : 4096);
     w->voice = voice_new(&vc, &ve);
+    w->ways = aligned_alloc(sizeof *w->ways, ve.members->capacity * sizeof *w->ways);
+    if (w->ways)
+        memset(w->ways, 0, ve.members->capacity * sizeof *w->ways);
     for (unsigned i = 0; i < WORKER_HELD; i++)
         w->held_free[w->held_free_count++] = &w->held[i];
-    return w->ready && w->ready_mark && w->timers && w->keys && w->voice && topics_attach(&w->topics) &&
+    return w->ready && w->ready_mark && w->timers && w->keys && w->voice && w->ways && topics_attach(&w->topics) &&
            conn_table_init(&w->table, w->connections, r->header->secrets.tcp_isn);
 }
 
@@ -323,6 +326,7 @@ void worker_free(struct worker *w)
     wheel_free(w->timers);
     topics_detach(&w->topics);
     conn_table_free(&w->table);
+    free(w->ways);
     free(w->ready);
     free(w->ready_mark);
     free(w);

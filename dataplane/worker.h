@@ -24,6 +24,7 @@
 #include "dataplane/tls/handshake.h"
 #include "dataplane/tls/key_cache.h"
 #include "dataplane/voice/voice.h"
+#include "dataplane/way.h"
 #include "region.h"
 #include "verb.h"
 
@@ -97,6 +98,8 @@ struct worker {
     struct handshake_source handshake; /* without functions: handshakes are refused */
     struct tls_key_cache *keys;
     struct voice *voice;
+    struct way *ways;          /* by member */
+    struct way_epoch way_epoch;
     struct conn_table table;
     struct wheel *timers;
     struct tcp_counters tcp_counters;
