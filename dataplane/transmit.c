@@ -88,10 +88,32 @@ void transmit(struct worker *w)
     w->plan_count = 0;
 }
 
+/* The member's way, as far as it is kept; otherwise looked up. False: nobody knows it (counted). */
+static bool find_way(struct worker *w, const struct voice_target *t, struct net_path *path)
+{
+    struct way *way = &w->ways[t->member];
+    if (way_is_good(way, &w->way_epoch, t->local_ip, t->local_port, t->peer_ip, t->peer_port))
+        return true;
+    way->epoch = 0;
+    if (!path_to(w, t->local_ip, t->peer_ip, path))
+        return false;
+    if (net_address_is4(t->peer_ip))
+        way_keep(way, &w->way_epoch, path, t->local_port, t->peer_port);
+    return true;
+}
+
+static size_t emit_target(const struct worker *w, const struct voice_target *t, const struct net_path *path, uint8_t *frame)
+{
+    const struct way *way = &w->ways[t->member];
+    return way->epoch ? way_emit(way, frame, t->length) : net_emit_udp(frame, path, t->local_port, t->peer_port, t->length);
+}
+
 static unsigned transmit_targets(struct worker *w, struct voice_target *targets, unsigned n)
 {
     struct packet packets[VOICE_BATCH];
     struct net_path path[VOICE_BATCH];
+    for (unsigned i = 0; i < n; i++)
+        __builtin_prefetch(&w->ways[targets[i].member]);
     if (!port_alloc(w->port, packets, n)) {
         w->counters->drop[DROP_PORT_NO_MEMORY] += n;
         for (unsigned i = 0; i < n; i++)
@@ -100,7 +122,7 @@ static unsigned transmit_targets(struct worker *w, struct voice_target *targets,
         return 0;
     }
     for (unsigned i = 0; i < n; i++) {
-        bool known = path_to(w, targets[i].local_ip, targets[i].peer_ip, &path[i]);
+        bool known = find_way(w, &targets[i], &path[i]);
         targets[i].payload = known ? packets[i].data + net_header_len(targets[i].peer_ip) + 8 : NULL;
     }
     voice_seal(w->voice, targets, n);
@@ -112,7 +134,7 @@ static unsigned transmit_targets(struct worker *w, struct voice_target *targets,
             continue;
         }
         struct packet p = packets[i];
-        p.len = (uint16_t)net_emit_udp(p.data, &path[i], targets[i].local_port, targets[i].peer_port, targets[i].length);
+        p.len = (uint16_t)emit_target(w, &targets[i], &path[i], p.data);
         capture_sent_voice(w, &p, targets[i].member);
         packets[built++] = p;
     }
@@ -126,6 +148,8 @@ unsigned transmit_voice(struct worker *w)
 {
     struct voice_target targets[VOICE_BATCH];
     unsigned sent = 0, n;
+    uint64_t routes = atomic_load_explicit(&w->routes->swap.reader[w->index].seen, memory_order_relaxed);
+    way_epoch_update(&w->way_epoch, routes, w->neighbours, w->now_us);
     voice_begin_output(w->voice);
     while ((n = voice_targets(w->voice, targets)))
         sent += transmit_targets(w, targets, n);
@@ -137,19 +161,22 @@ unsigned transmit_voice(struct worker *w)
     return sent;
 }
 
-void transmit_solicitations(struct worker *w)
+unsigned transmit_solicitations(struct worker *w)
 {
     uint8_t target[16];
+    unsigned asked = 0;
     while (neighbour_request(w->neighbours, w->now_us, target)) {
         const struct net_addresses *ours = &w->config->addresses;
         struct packet p;
         unsigned i = 0;
         while (i < ours->count && net_address_is4(ours->address[i]) != net_address_is4(target))
             i++;
+        asked++;
         if (i == ours->count || !port_alloc(w->port, &p, 1))
-            return;
+            return asked;
         p.len = (uint16_t)net_solicit(p.data, ours->address[i], w->port_info.mac, target);
         capture_frame(w, &p, CAPTURE_TX);
         give_to_port(w, &p, 1);
     }
+    return asked;
 }

@@ -6,7 +6,7 @@ TESTPMD_PID=""
 
 # testpmd_start SOCKET: its main thread waits for input on the generator's CPU, its one forwarding thread polls on the box's.
 testpmd_start() {
-    nice -n -20 dpdk-testpmd --lcores "0@$CPU_LOAD,1@$CPU_BOX" --in-memory --no-pci --no-telemetry --file-prefix=voxpop-bench \
+    in_front dpdk-testpmd --lcores "0@$CPU_LOAD,1@$CPU_BOX" --in-memory --no-pci --no-telemetry --file-prefix=voxpop-bench \
         -m 256 --log-level='*:4' --vdev="net_memif0,role=server,id=0,socket=$1,socket-abstract=no,bsize=2048,rsize=11" -- \
         --forward-mode=macswap --port-topology=loop --nb-cores=1 --txd=2048 --rxd=2048 --burst=32 --total-num-mbufs=16384 \
         < <(exec sleep 600) >"$WORK/testpmd.log" 2>&1 &

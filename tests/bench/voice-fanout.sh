@@ -5,6 +5,7 @@
 
 FANOUT_LISTENERS=50
 FANOUT_ROOMS=1200 # what 3 million packets/s need at 50 packets/s a speaker
+FANOUT_WARM=2     # as few as keep each speaker under voice.packets_per_second_max
 
 # The dataplane's configuration: what differs from the defaults.
 fanout_config() {
@@ -68,12 +69,12 @@ fanout_table() {
 }
 
 fanout_measure() {
-    load seal --cpu "$CPU_BOX" --keys $((FANOUT_LISTENERS + 1)) --seconds 0.5 --repeats 3 >"$WORK/seal-warm" &&
+    load seal --cpu "$CPU_BOX" --keys $((FANOUT_WARM * (FANOUT_LISTENERS + 1))) --seconds 0.5 --repeats 3 >"$WORK/seal-warm" &&
         load seal --cpu "$CPU_BOX" --keys $((FANOUT_ROOMS * (FANOUT_LISTENERS + 1))) --seconds 0.5 --repeats 3 >"$WORK/seal-cold" &&
         with_testpmd "$WORK/testpmd.sock" load wire --socket "$WORK/testpmd.sock" --cpu "$CPU_LOAD" --seconds 1 --repeats 3 >"$WORK/wire" &&
-        say "# one warm room, three times" &&
-        fanout_load 1 --repeats 3 --seconds 0.5 >"$WORK/fanout-warm" &&
-        say "# $FANOUT_ROOMS rooms, three times" &&
+        say "# $FANOUT_WARM rooms, their keys warm, three times" &&
+        fanout_load "$FANOUT_WARM" --repeats 3 --seconds 0.5 >"$WORK/fanout-warm" &&
+        say "# $FANOUT_ROOMS rooms, their keys cold, three times" &&
         fanout_load "$FANOUT_ROOMS" --repeats 3 --seconds 0.5 >"$WORK/fanout-cold"
 }
 
@@ -84,7 +85,7 @@ bench_voice-fanout() {
         return 1
     fi
     {
-        fanout_figure warm 1
+        fanout_figure warm "$FANOUT_WARM"
         fanout_figure cold "$FANOUT_ROOMS"
     } >"$WORK/figures"
     jq -c 'select(.kind != "window") | {kind, value, missing, expected, opened, generator_busy, generator_bound}' \
@@ -93,8 +94,9 @@ bench_voice-fanout() {
     cat "$WORK/figures" >>"$FIGURES"
 }
 
-# Correct, however slow: everything arrives and everything is opened.
+# Correct, however slow the machine: everything arrives and everything is opened.
 smoke_voice-fanout() {
     fanout_prepare
-    fanout_load 4 --rate 100000 --seconds 1 >"$WORK/smoke" && jq -e '.missing == 0 and .expected > 50000' "$WORK/smoke" >/dev/null
+    fanout_load 4 --rate 20000 --seconds 2 >"$WORK/smoke" &&
+        jq -e '.missing == 0 and .expected >= 39000 and .opened >= .expected' "$WORK/smoke" >/dev/null
 }

@@ -143,20 +143,20 @@ static bool make_known(struct voice_load *v, uint32_t members)
     return box_settled(v->box);
 }
 
-/* Each asks again until it is answered. */
+/* Each asks again until it is answered; a burst of them are on their way at a time. */
 static bool discover(struct voice_load *v, uint32_t members)
 {
     for (unsigned round = 0; round < 5 && v->crowd.discovered < members; round++) {
-        for (uint32_t i = 0; i < members; i++) {
-            uint32_t who = i;
+        for (uint32_t i = 0, asked = (uint32_t)v->crowd.discovered; i < members; i++) {
+            uint64_t until = __rdtsc() + v->quiet_ticks;
             if (v->crowd.client[i].discovered)
                 continue;
-            send_frames(v, &who, 1, true);
-            for (unsigned k = 0; k < 4; k++)
-                receive(v);
-            box_listen(v->box);
+            send_frames(v, &i, 1, true);
+            asked++;
+            while ((receive(v) || asked - v->crowd.discovered > LOAD_BURST) && __rdtsc() < until)
+                box_listen(v->box);
         }
-        for (uint64_t until = __rdtsc() + v->quiet_ticks; __rdtsc() < until;)
+        for (uint64_t until = __rdtsc() + v->quiet_ticks; v->crowd.discovered < members && __rdtsc() < until;)
             receive(v);
     }
     return v->crowd.discovered == members;
