@@ -105,7 +105,7 @@ static void device_info(const struct port_queue *q, struct port_info *out)
     const struct device *d = ((const struct device_queue *)q)->device;
     struct rte_ether_addr mac;
     struct rte_eth_link link = {0};
-    memcpy(out->name, d->name, sizeof out->name);
+    snprintf(out->name, sizeof out->name, "%.*s", (int)sizeof out->name - 1, d->name);
     if (rte_eth_macaddr_get(d->id, &mac) == 0)
         memcpy(out->mac, mac.addr_bytes, 6);
     rte_eth_dev_get_mtu(d->id, &out->mtu);

@@ -5,6 +5,8 @@
 #ifndef VOXPOP_PORT_DEVICE_H
 #define VOXPOP_PORT_DEVICE_H
 
+#include <sys/un.h>
+
 #include "dataplane/port/driver.h"
 #include "dataplane/port/xdp.h"
 
@@ -17,11 +19,12 @@ struct device_queue {
 };
 
 struct device {
-    char name[64];   /* the interface or address that the operator gave */
-    char driver[64]; /* DPDK's name of the device */
-    uint16_t index;  /* packet.port */
-    uint16_t id;     /* ethdev's */
-    int lock;        /* of a memif server's socket; -1: none */
+    char name[sizeof((struct sockaddr_un *)0)->sun_path]; /* interface, address or socket, as the operator
+                                                             gave it */
+    char driver[64];                                      /* DPDK's name of the device */
+    uint16_t index;                                       /* packet.port */
+    uint16_t id;                                          /* ethdev's */
+    int lock;                                             /* of a memif server's socket; -1: none */
     bool is_xdp;
     bool is_client; /* memif: may be down now and up later */
     bool is_configured;

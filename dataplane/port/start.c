@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -242,8 +241,7 @@ static void add_device(struct arguments *a, const struct port_config *cfg, struc
             cfg->memif_server ? "server" : "client", name, rsize);
         return;
     case PORT_PCI:
-        snprintf(d->driver, sizeof d->driver, "%s", d->name);
-        d->driver[strcspn(d->driver, ",")] = 0;
+        snprintf(d->driver, sizeof d->driver, "%.*s", (int)strcspn(d->name, ","), d->name);
         add(a, is_vdev(name) ? "--vdev=%s" : "--allow=%s", name);
         return;
     }
@@ -284,9 +282,7 @@ static int start_eal(const struct port_config *cfg, char error[PORT_ERROR_MAX])
  */
 static int take_socket(struct device *d, char error[PORT_ERROR_MAX])
 {
-    char path[sizeof((struct sockaddr_un *)0)->sun_path + 8];
-    if (strlen(d->name) >= sizeof((struct sockaddr_un *)0)->sun_path)
-        return port_fail(error, "memif socket %s: the path is too long", d->name);
+    char path[sizeof d->name + 8];
     snprintf(path, sizeof path, "%s.lock", d->name);
     d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->lock < 0)
@@ -307,6 +303,8 @@ static int make_devices(const struct port_config *cfg, char error[PORT_ERROR_MAX
         d->index = (uint16_t)i;
         d->lock = -1;
         d->queues = 1;
+        if (strlen(cfg->interface[i]) >= sizeof d->name)
+            return port_fail(error, "%s: the name is too long", cfg->interface[i]);
         snprintf(d->name, sizeof d->name, "%s", cfg->interface[i]);
         if (cfg->profile == PORT_AFXDP) {
             d->is_xdp = true;

@@ -9,9 +9,9 @@ FUZZ_SECONDS_LONG=300
 fuzz_target() {
     local program=$1 work=$2 name module corpus
     name=${program##*/fuzz_}
-    module=$(basename "$(dirname "$program")")
+    module=$(dirname "${program#"$BUILD-fuzz/tests/fuzz/"}")
     corpus=$ROOT/tests/fuzz/$module/corpus/$name
-    if [ ! -d "$corpus" ]; then
+    if [ -z "$(ls -A "$corpus" 2>/dev/null)" ]; then
         echo "not ok $module/$name has a committed corpus"
         return
     fi
