@@ -20,7 +20,7 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/tls/handshake.h"
 #include "dataplane/tls/handshake_map.h"
-#include "dataplane/tls/spsc.h"
+#include "dataplane/tls/mailbox.h"
 
 #define RING_BYTES_MIN (256u << 10)
 #define RESULT_MAX     ((uint32_t)sizeof(struct tls_step_result) + TLS_FLIGHT_MAX)
@@ -30,9 +30,9 @@ enum result { RESULT_STEP = 1, RESULT_LOST, RESULT_CANCELLED };
 
 /* Between one worker and the helper. */
 struct port {
-    struct spsc requests, results;
+    struct mailbox requests, results;
     _Alignas(64) uint32_t live;                   /* worker: handshakes whose last result it has not seen */
-    struct spsc_message *polled;                  /* worker: the result it is reading */
+    struct mailbox_message *polled;               /* worker: the result it is reading */
     _Alignas(64) struct handshake_map handshakes; /* helper */
 };
 
@@ -63,25 +63,25 @@ bool tls_helper_submit(struct tls_helper *h, unsigned worker, uint64_t handle, b
     struct port *p = &h->ports[worker];
     if (first && p->live == h->config.handshakes_max)
         return false;
-    uint64_t cancels = (uint64_t)h->config.handshakes_max * spsc_bytes(0);
-    struct spsc_message *m =
-        spsc_reserve(&p->requests, first ? REQUEST_FIRST_RECORD : REQUEST_RECORD, handle, len, cancels);
+    uint64_t cancels = (uint64_t)h->config.handshakes_max * mailbox_bytes(0);
+    struct mailbox_message *m =
+        mailbox_reserve(&p->requests, first ? REQUEST_FIRST_RECORD : REQUEST_RECORD, handle, len, cancels);
     if (!m)
         return false;
     memcpy(m + 1, record, len);
     p->live += first;
-    spsc_publish(&p->requests);
+    mailbox_publish(&p->requests);
     wake_if_asleep(h);
     return true;
 }
 
 void tls_helper_cancel(struct tls_helper *h, unsigned worker, uint64_t handle)
 {
-    struct spsc *r = &h->ports[worker].requests;
-    struct spsc_message *m = spsc_reserve(r, REQUEST_CANCEL, handle, 0, 0);
+    struct mailbox *r = &h->ports[worker].requests;
+    struct mailbox_message *m = mailbox_reserve(r, REQUEST_CANCEL, handle, 0, 0);
     if (!m)
         __builtin_trap(); /* more cancels than handshakes: the caller's bug */
-    spsc_publish(r);
+    mailbox_publish(r);
     wake_if_asleep(h);
 }
 
@@ -90,7 +90,7 @@ static void release_polled(struct tls_helper *h, struct port *p)
 {
     if (!p->polled)
         return;
-    spsc_release(&p->results, p->polled);
+    mailbox_release(&p->results, p->polled);
     p->polled = NULL;
     wake_if_asleep(h);
 }
@@ -99,8 +99,8 @@ bool tls_helper_poll(struct tls_helper *h, unsigned worker, struct tls_helper_re
 {
     struct port *p = &h->ports[worker];
     release_polled(h, p);
-    struct spsc_message *m;
-    while ((m = spsc_peek(&p->results)) && m->type == RESULT_CANCELLED) {
+    struct mailbox_message *m;
+    while ((m = mailbox_peek(&p->results)) && m->type == RESULT_CANCELLED) {
         p->live--;
         p->polled = m;
         release_polled(h, p);
@@ -132,18 +132,18 @@ uint32_t tls_helper_live(const struct tls_helper *h, unsigned worker)
 
 static void send_plain_result(struct port *p, enum result type, uint64_t handle)
 {
-    spsc_reserve(&p->results, type, handle, 0, 0);
-    spsc_publish(&p->results);
+    mailbox_reserve(&p->results, type, handle, 0, 0);
+    mailbox_publish(&p->results);
 }
 
 static void send_step(struct port *p, uint64_t handle, const struct tls_step_result *step)
 {
     uint32_t length = (uint32_t)sizeof *step + step->send_len;
-    struct spsc_message *m = spsc_reserve(&p->results, RESULT_STEP, handle, length, 0);
+    struct mailbox_message *m = mailbox_reserve(&p->results, RESULT_STEP, handle, length, 0);
     memcpy(m + 1, step, sizeof *step);
     if (step->send_len)
         memcpy((uint8_t *)(m + 1) + sizeof *step, step->send, step->send_len);
-    spsc_publish(&p->results);
+    mailbox_publish(&p->results);
 }
 
 /* A new handshake for the handle, or NULL when there is no memory for one. */
@@ -157,7 +157,7 @@ static struct tls_handshake *begin(struct tls_helper *h, struct port *p, uint64_
     return hs;
 }
 
-static void on_record(struct tls_helper *h, struct port *p, const struct spsc_message *m)
+static void on_record(struct tls_helper *h, struct port *p, const struct mailbox_message *m)
 {
     struct tls_handshake *hs = handshake_map_find(&p->handshakes, m->handle);
     struct tls_step_result step = {.step = TLS_STEP_FAILED, .why = {DROP_TLS_HANDSHAKE_BUSY, TLS_ALERT_NONE}};
@@ -176,7 +176,7 @@ static void on_record(struct tls_helper *h, struct port *p, const struct spsc_me
         tls_handshake_free(handshake_map_remove(&p->handshakes, m->handle));
 }
 
-static void on_cancel(struct port *p, const struct spsc_message *m)
+static void on_cancel(struct port *p, const struct mailbox_message *m)
 {
     struct tls_handshake *hs = handshake_map_remove(&p->handshakes, m->handle);
     if (hs) /* otherwise its last result is on the way already, and counts it down */
@@ -187,14 +187,14 @@ static void on_cancel(struct port *p, const struct spsc_message *m)
 /* Serves one request of this worker; false when there is none, or no room for its result. */
 static bool serve(struct tls_helper *h, struct port *p)
 {
-    struct spsc_message *m = spsc_peek(&p->requests);
-    if (!m || !spsc_has_room(&p->results, RESULT_MAX))
+    struct mailbox_message *m = mailbox_peek(&p->requests);
+    if (!m || !mailbox_has_room(&p->results, RESULT_MAX))
         return false;
     if (m->type == REQUEST_CANCEL)
         on_cancel(p, m);
     else
         on_record(h, p, m);
-    spsc_release(&p->requests, m);
+    mailbox_release(&p->requests, m);
     return true;
 }
 
@@ -235,8 +235,8 @@ static bool ports_init(struct tls_helper *h)
         return false;
     memset(h->ports, 0, c->workers * sizeof *h->ports);
     for (unsigned i = 0; i < c->workers; i++)
-        if (!spsc_init(&h->ports[i].requests, c->ring_bytes) ||
-            !spsc_init(&h->ports[i].results, c->ring_bytes) ||
+        if (!mailbox_init(&h->ports[i].requests, c->ring_bytes) ||
+            !mailbox_init(&h->ports[i].results, c->ring_bytes) ||
             !handshake_map_init(&h->ports[i].handshakes, c->handshakes_max))
             return false;
     return true;
@@ -282,7 +282,7 @@ static int thread_start(struct tls_helper *h)
 
 struct tls_helper *tls_helper_start(const struct tls_helper_config *config, char error[TLS_ERROR_MAX])
 {
-    uint64_t cancels = (uint64_t)config->handshakes_max * spsc_bytes(0);
+    uint64_t cancels = (uint64_t)config->handshakes_max * mailbox_bytes(0);
     if (config->ring_bytes < RING_BYTES_MIN || (config->ring_bytes & (config->ring_bytes - 1)) ||
         cancels > config->ring_bytes / 2 || config->handshakes_max == 0 || config->workers == 0) {
         snprintf(error, TLS_ERROR_MAX,

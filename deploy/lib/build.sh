@@ -6,7 +6,11 @@
 build_configure() {
     local directory=$1
     shift
-    [ -f "$directory/build.ninja" ] || quietly "$RUN/build.log" meson setup "$directory" "$ROOT" "$@"
+    if [ -f "$directory/build.ninja" ]; then
+        quietly "$RUN/build.log" ninja -C "$directory" build.ninja # anew if a meson.build changed
+    else
+        quietly "$RUN/build.log" meson setup "$directory" "$ROOT" "$@"
+    fi
 }
 
 # build_tree DIRECTORY [meson option …]
