@@ -291,6 +291,38 @@ static void replay_goes_through_handshakes(void **state)
     free(rec);
 }
 
+static bool is_arp(const struct frame *f)
+{
+    return f->bytes[12] == 0x08 && f->bytes[13] == 0x06;
+}
+
+/* A neighbour that does not answer is asked again by the clock alone, in iterations that nothing else has a
+ * part in. */
+static void replay_asks_for_a_silent_neighbour_as_often(void **state)
+{
+    struct replay_summary sum;
+    struct recording *rec = calloc(1, sizeof *rec);
+    struct box *b = box_new(1, NULL);
+    uint32_t asked = 0;
+    join(b, NULL);
+    begin(b, rec, bundle);
+    b->now_us += 31000000;
+    say(b, 0, 0);
+    turns(b, rec, 20);
+    for (unsigned i = 0; i < 3; i++) {
+        b->now_us += 1000000;
+        box_work(b);
+    }
+    end(b, rec);
+    const struct frames *kept = &b->lane[0].kept;
+    for (uint32_t i = 0; i < kept->count; i++)
+        asked += is_arp(&kept->frame[i]);
+    assert_int_equal(asked, 4);
+    replays_are_equal(bundle, b, &sum);
+    box_free(b);
+    free(rec);
+}
+
 /* ---- bundles that are none ---- */
 
 static bool refused(const char *from, const char *because)
@@ -463,6 +495,7 @@ int main(int argc, char **argv)
         TEST(replay_of_a_call_gives_the_recorded_bytes_and_everything_in_them),
         TEST(replay_of_two_workers_that_hand_packets_over_does_too),
         TEST(replay_goes_through_handshakes),
+        TEST(replay_asks_for_a_silent_neighbour_as_often),
         TEST(recording_that_lost_inputs_is_incomplete_and_refused),
         TEST(worker_that_nobody_releases_goes_on),
         TEST(bundle_is_for_its_owner_alone_and_has_no_keys_that_no_worker_needs),
