@@ -43,7 +43,7 @@ written() { # COUNT: waits until so many packets are in the file
 }
 writer_gone() { for _ in $(seq 600); do [ -s "$dir/capture.pid" ] || return 0; sleep 0.05; done; return 1; }
 
-echo "1..20"
+echo "1..21"
 coproc box { exec "$live_box" "$dir/region" "$workers"; }
 pids+=("$box_PID")
 read -r -t 20 line <&"${box[0]}"
@@ -54,7 +54,8 @@ v capture start "$dir/all.pcapng" >/dev/null
 ok "a second capture is refused in one line" fails_saying 1 "under way" v capture start "$dir/other.pcapng"
 ok "packets come" written 500
 ok "status tells of the capture under way" test "$(v capture status --json | field state)" = running
-v capture stop --json >"$dir/stop.json"
+ok "who names another file stops nothing" fails_saying 1 "goes to $dir/all.pcapng" v capture stop "$dir/other.pcapng"
+v capture stop --json "$dir/all.pcapng" >"$dir/stop.json"
 ok "stop ends it" test "$(field state <"$dir/stop.json")" = finished
 ok "the file has the packets that stop tells of" test "$(packets "$dir/all.pcapng")" = "$(field packets <"$dir/stop.json")"
 ok "it holds voice of both directions" test "$(packets "$dir/all.pcapng" 'udp && frame.packet_flags_direction == 1')" -gt 50 -a \
