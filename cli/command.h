@@ -29,7 +29,7 @@ struct invocation;
 struct command {
     const char *noun;
     const char *verb;             /* NULL: the noun alone */
-    const char *operands;         /* "GUILD NAME"; a word in small letters stands for itself */
+    const char *operands;         /* "GUILD NAME"; a word in small letters stands for itself, [NAME] may be left out */
     const struct option *options; /* ended by a NULL name; NULL: none */
     int (*run)(const struct invocation *i);
     const char *text;
@@ -76,6 +76,10 @@ int run_room_list(const struct invocation *i);       /* room_commands.c */
 int run_room_show(const struct invocation *i);       /* room_commands.c */
 int run_route_list(const struct invocation *i);      /* route_command.c */
 int run_remote(const struct invocation *i);          /* remote.c: asks the control plane "noun.verb" */
+int run_capture_start(const struct invocation *i);   /* capture_commands.c */
+int run_capture_stop(const struct invocation *i);    /* capture_commands.c */
+int run_capture_status(const struct invocation *i);  /* capture_commands.c */
+int run_capture_replay(const struct invocation *i);  /* capture_replay.c */
 int run_completion(const struct invocation *i);      /* help.c */
 
 #endif

@@ -14,6 +14,16 @@ static const struct option permissions[] = {
 static const struct option port[] = {{"port", "INDEX", NULL, false, "the port it leaves by; 0 unless given"},
                                      {0}};
 
+static const struct option capture[] = {
+    {"session", "ID", NULL, false, "only this session: its connection, and its voice"},
+    {"room", "ID", NULL, false, "only this voice room"},
+    {"replay", "DIR", NULL, false, "a bundle for capture replay instead of a file; it holds keys"},
+    {"duration", "SECONDS", NULL, false, "ends by itself after so long"},
+    {"packets", "COUNT", NULL, false, "ends by itself after so many"},
+    {0}};
+static const struct option replay[] = {
+    {"out", "FILE", NULL, false, "where the frames go; DIR/replay.pcapng unless given"}, {0}};
+
 const struct option common_options[] = {
     {"config", "FILE", NULL, false, "configuration file: names the run directory"},
     {"run", "DIR", NULL, false, "run directory; ./run, then /run/voxpop unless given"},
@@ -34,6 +44,13 @@ const struct command commands[] = {
     {"room", "list", "", NULL, run_room_list, "voice rooms"},
     {"room", "show", "ID", NULL, run_room_show, "one room and its members; ID is its index or its channel"},
     {"presence", "list", "", NULL, run_presence_list, "who is there, by user"},
+
+    {"capture", "start", "[FILE]", capture, run_capture_start,
+     "copies packets to a pcapng file, in the background, until capture stop"},
+    {"capture", "stop", "", NULL, run_capture_stop, "ends the capture and says what is in it"},
+    {"capture", "status", "", NULL, run_capture_status, "the capture under way, or the last one"},
+    {"capture", "replay", "DIR", replay, run_capture_replay,
+     "runs a recorded bundle again, in virtual time; touches nothing of this box"},
 
     {"route", "list", "", NULL, run_route_list, "prefixes and their next hops"},
     {"route", "add", "PREFIX via HOP", port, run_remote, "adds a prefix, or changes its hop"},

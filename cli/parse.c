@@ -125,13 +125,15 @@ static int match_options(const struct words *w, struct invocation *v)
     return EXIT_OK;
 }
 
-/* Words behind noun and verb, against "PREFIX via HOP". */
+/* Words behind noun and verb, against "PREFIX via HOP"; what stands in brackets, at the end, may be left out. */
 static int match_operands(const struct words *w, unsigned from, struct invocation *v)
 {
     const char *p = v->command->operands;
     unsigned at = from;
     for (size_t n; *p; p += n + (p[n] == ' '), at++) {
         n = strcspn(p, " ");
+        if (at >= w->count && *p == '[')
+            break;
         if (at >= w->count) {
             char name[64];
             snprintf(name, sizeof name, "%.*s", (int)n, p);

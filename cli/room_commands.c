@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/facts.h"
+#include "cli/find.h"
 #include "cli/place.h"
 #include "cli/show.h"
 #include "controlplane/noc/status.h"
@@ -48,6 +49,19 @@ static bool match(void *ctx, uint32_t worker, uint32_t index)
     return s->found;
 }
 
+bool find_room(const struct region *r, const char *text, uint32_t *worker, uint32_t *index)
+{
+    char *end;
+    struct search s = {.r = r, .id = strtoull(text, &end, 10)};
+    if (*text && !*end)
+        walk(r, match, &s);
+    if (!s.found)
+        fprintf(stderr, "voxpop: no room %s; see voxpop room list\n", text);
+    *worker = s.worker;
+    *index = s.index;
+    return s.found;
+}
+
 int run_room_list(const struct invocation *i)
 {
     struct region r;
@@ -80,21 +94,17 @@ static json_t *members(const struct region *r, uint32_t worker, const struct roo
 int run_room_show(const struct invocation *i)
 {
     struct region r;
-    char *end;
+    uint32_t worker, index;
     int code = place_attach(i, &r);
     if (code)
         return code;
-    struct search s = {.r = &r, .id = strtoull(i->operand[0], &end, 10)};
-    if (*i->operand[0] && !*end)
-        walk(&r, match, &s);
-    if (!s.found) {
-        fprintf(stderr, "voxpop: no room %s; see voxpop room list\n", i->operand[0]);
+    if (!find_room(&r, i->operand[0], &worker, &index)) {
         code = EXIT_FAILED;
     } else {
-        const struct room *room = pool_at(region_part(&r, s.worker, PART_ROOMS), s.index);
-        json_t *j = facts_room(&r, s.worker, s.index);
+        const struct room *room = pool_at(region_part(&r, worker, PART_ROOMS), index);
+        json_t *j = facts_room(&r, worker, index);
         json_object_del(j, "members"); /* the list, at the end, in place of the count */
-        json_object_set_new(j, "members", members(&r, s.worker, room));
+        json_object_set_new(j, "members", members(&r, worker, room));
         code = show_value(i, j);
     }
     region_detach(&r);

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "cli/facts.h"
+#include "cli/find.h"
 #include "cli/place.h"
 #include "cli/show.h"
 #include "controlplane/noc/status.h"
@@ -114,6 +115,16 @@ static void find(struct search *s)
         walk(s->r, match_id, s);
 }
 
+bool find_session(const struct region *r, const char *text, uint32_t *index)
+{
+    struct search s = {.r = r, .text = text};
+    find(&s);
+    if (s.found != 1)
+        fprintf(stderr, "voxpop: %s session %s; see voxpop session list\n", s.found ? "more than one" : "no", text);
+    *index = s.index;
+    return s.found == 1;
+}
+
 static void add_connection(json_t *j, const struct region *r, const struct session_control *c)
 {
     const struct connection *open = c->connection ? connection_of(r, c->connection, NULL) : NULL;
@@ -164,17 +175,14 @@ int run_session_show(const struct invocation *i)
     int code = place_attach(i, &r);
     if (code)
         return code;
-    struct search s = {.r = &r, .text = i->operand[0]};
-    find(&s);
-    if (s.found != 1) {
-        fprintf(stderr, "voxpop: %s session %s; see voxpop session list\n", s.found ? "more than one" : "no",
-                i->operand[0]);
+    uint32_t index;
+    if (!find_session(&r, i->operand[0], &index)) {
         code = EXIT_FAILED;
     } else {
-        const struct session_control *c = session_control_at(&r, s.index);
-        json_t *j = row(&r, s.index);
+        const struct session_control *c = session_control_at(&r, index);
+        json_t *j = row(&r, index);
         add_connection(j, &r, c);
-        json_object_set_new(j, "queue", queue_json(session_at(&r, s.index)));
+        json_object_set_new(j, "queue", queue_json(session_at(&r, index)));
         add_voice(j, &r, c);
         code = show_value(i, j);
     }

@@ -18,6 +18,7 @@
 #include "controlplane/presence/presence.h"
 #include "controlplane/routes/maps.h"
 #include "controlplane/noc/noc.h"
+#include "controlplane/reference.h"
 #include "controlplane/voice/voice.h"
 
 #define THIS_BOX 1u
@@ -282,11 +283,16 @@ static void start_noc(struct process *p)
 
 static bool load(struct process *p, int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"reference", no_argument, NULL, 'r'}, {0}};
     static char why[CONFIG_WHY_MAX];
     int option;
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) == 'c')
         p->config_file = optarg;
+    if (option == 'r') {
+        reference_print(stdout);
+        exit(0);
+    }
     if (option != -1 || !p->config_file || optind != argc)
         return fprintf(stderr, "usage: voxpop-controlplane --config FILE (started by `voxpop supervise`)\n"),
                false;

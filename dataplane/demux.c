@@ -74,13 +74,13 @@ static void tcp_packet(struct worker *w, struct packet *p, const struct net_pack
     memcpy(tuple.remote, n->source, 16);
     if (hand_over(w, p, worker_of_tuple(w, &tuple)))
         return;
+    capture_connection(w, p, &tuple);
     enum drop_reason why = tcp_checksum_ok(n->l4, n->l4_len, n->source, n->destination) ? tcp_parse(n->l4, n->l4_len, &s)
                                                                                         : DROP_TCP_CHECKSUM;
     if (why != DROP_NONE) {
         drop(w, p, why);
         return;
     }
-    capture_connection(w, p, &tuple);
     worker_open(w);
     conn_segment(w, &tuple, &s);
     port_free(p, 1);
@@ -90,6 +90,7 @@ static void udp_packet(struct worker *w, struct packet *p, const struct net_pack
 {
     uint32_t workers = w->region->header->geometry.workers, owner = n->destination_port - (uint32_t)w->config->voice_port_base;
     if (owner >= workers) {
+        capture_frame(w, p, CAPTURE_RX);
         drop(w, p, DROP_UDP_PORT);
         return;
     }
@@ -130,9 +131,12 @@ void worker_packet(struct worker *w, struct packet *p)
     enum drop_reason why = DROP_NONE;
     enum net_class class = net_parse(p->data, p->len, &n);
     if (class != NET_DROP && class != NET_ARP && class != NET_ND && !net_addresses_has(ours, n.destination)) {
+        capture_frame(w, p, CAPTURE_RX);
         drop(w, p, DROP_IP_NOT_OURS);
         return;
     }
+    if (class != NET_TCP && class != NET_UDP) /* those are for their owner to capture */
+        capture_frame(w, p, CAPTURE_RX);
     switch (class) {
     case NET_DROP:
         drop(w, p, n.drop);

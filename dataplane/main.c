@@ -33,6 +33,7 @@ struct dataplane {
 };
 
 static volatile sig_atomic_t stopping;
+static _Atomic uint64_t unix_s; /* kept by the main thread, for the workers */
 
 static void on_stop(int signal_number)
 {
@@ -202,6 +203,7 @@ static int worker_main(void *arg)
     struct worker *w = arg;
     unsigned idle = 0;
     while (!stopping) {
+        w->unix_s = atomic_load_explicit(&unix_s, memory_order_relaxed);
         if (worker_step(w, region_now_us())) {
             idle = 0;
         } else if (!w->config->spin && ++idle >= IDLE_SPINS) {
@@ -234,8 +236,14 @@ static bool start_workers(struct dataplane *d)
     return true;
 }
 
+static void keep_time(void)
+{
+    atomic_store_explicit(&unix_s, (uint64_t)time(NULL), memory_order_relaxed);
+}
+
 static bool start(struct dataplane *d)
 {
+    keep_time();
     make_worker_config(&d->config, &d->worker_config);
     enum aead_backend backend = d->config.dataplane.crypto == CRYPTO_OPENSSL     ? AEAD_BACKEND_OPENSSL
                                 : d->config.dataplane.crypto == CRYPTO_IPSEC_MB ? AEAD_BACKEND_IPSEC_MB
@@ -298,6 +306,7 @@ int main(int argc, char **argv)
         say("ready", "workers=%u crypto=%s", d.config.dataplane.workers, aead_backend_name(aead_backend_current()));
         for (unsigned i = 1; !stopping; i++) {
             nanosleep(&(struct timespec){.tv_nsec = 200000000L}, NULL);
+            keep_time();
             if (i % 5 == 0)
                 port_maintain();
         }

@@ -11,6 +11,7 @@
  * whose window closes: nobody waits, and nothing is lost.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "dataplane/capture/record.h"
 #include "dataplane/worker.h"
 
 void conn_touch(struct worker *w, struct connection *c)
@@ -67,6 +68,13 @@ void conn_detach_session(struct worker *w, struct connection *c)
     c->session = SESSION_NONE;
 }
 
+/* Nobody waits any more for the handshake record that is out. */
+static void handshake_cancel(struct worker *w, const struct connection *c)
+{
+    if (c->kind == CONNECTION_HANDSHAKE && w->handshake.cancel && (c->flags & CONN_STEP_OUT))
+        w->handshake.cancel(w->handshake.user, w->index, conn_handle(w, c));
+}
+
 static void leave_handshake(struct worker *w, const struct connection *c)
 {
     if ((c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind) == CONNECTION_HANDSHAKE)
@@ -82,8 +90,7 @@ static void conn_free(struct worker *w, struct connection *c)
         worker_ready(w, index);
         return;
     }
-    if (c->kind == CONNECTION_HANDSHAKE && w->helper && (c->flags & CONN_STEP_OUT))
-        tls_helper_cancel(w->helper, w->index, conn_handle(w, c));
+    handshake_cancel(w, c);
     leave_handshake(w, c);
     conn_detach_session(w, c);
     send_release(w, c);
@@ -106,8 +113,7 @@ static void enter_closing(struct worker *w, struct connection *c)
     conn_touch(w, c);
     if (c->kind == CONNECTION_CLOSING)
         return;
-    if (c->kind == CONNECTION_HANDSHAKE && w->helper && (c->flags & CONN_STEP_OUT))
-        tls_helper_cancel(w->helper, w->index, conn_handle(w, c));
+    handshake_cancel(w, c);
     c->kind_was = c->kind;
     c->kind = CONNECTION_CLOSING;
     c->deadline_us = w->now_us + w->config->close_us;
@@ -186,6 +192,14 @@ static bool may_read(struct worker *w, struct connection *c)
     return true;
 }
 
+static bool handshake_submit(struct worker *w, const struct connection *c, bool first, const uint8_t *p, uint32_t n)
+{
+    if (w->handshake.submit && w->handshake.submit(w->handshake.user, w->index, conn_handle(w, c), first, p, n))
+        return true;
+    record_busy(w, conn_handle(w, c));
+    return false;
+}
+
 static int read_handshake(struct worker *w, struct connection *c, const uint8_t *p, size_t n)
 {
     struct tls_record r;
@@ -194,7 +208,7 @@ static int read_handshake(struct worker *w, struct connection *c, const uint8_t 
     int size = tls_record_parse(p, n, first ? TLS_PHASE_HELLO : TLS_PHASE_HANDSHAKE, &r, &why);
     if (size == 0)
         return 0;
-    if (size > 0 && (!w->helper || !tls_helper_submit(w->helper, w->index, conn_handle(w, c), first, p, (uint32_t)size))) {
+    if (size > 0 && !handshake_submit(w, c, first, p, (uint32_t)size)) {
         why = (struct tls_refusal){DROP_TLS_HANDSHAKE_BUSY, TLS_ALERT_INTERNAL_ERROR};
         size = -1;
     }
@@ -355,10 +369,20 @@ static void conn_events(struct worker *w, struct connection *c, const struct tcp
         conn_free(w, c);
 }
 
+/* Flags that no sender has reason to set together (RFC 9293 has no state for them). */
+static bool flags_are_nonsense(uint8_t flags)
+{
+    return !(flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) || ((flags & TCP_SYN) && (flags & (TCP_FIN | TCP_RST)));
+}
+
 void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s)
 {
     w->counters->count[COUNT_tcp_segments_in]++;
     uint32_t index = conn_table_find(&w->table, tuple);
+    if (index == UINT32_MAX && flags_are_nonsense(s->flags)) {
+        count_drop(w->counters, DROP_TCP_FLAGS);
+        return;
+    }
     struct tcp_out out = {0};
     if (index != UINT32_MAX) {
         struct connection *c = conn_at(w, index);
@@ -467,7 +491,7 @@ void conn_recover(struct worker *w)
         conn_table_add(&w->table, i);
         if ((c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind) == CONNECTION_HANDSHAKE)
             w->handshakes++;
-        if (c->kind == CONNECTION_HANDSHAKE && c->tls.state == TLS_CONN_HANDSHAKE)
+        if (c->kind == CONNECTION_HANDSHAKE && c->tls.state == TLS_CONN_HANDSHAKE && !w->handshake.lasting)
             conn_abort(w, c, DROP_TLS_HANDSHAKE_LOST);
         worker_ready(w, i);
         set_timer(w, c);

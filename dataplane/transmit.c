@@ -161,19 +161,22 @@ unsigned transmit_voice(struct worker *w)
     return sent;
 }
 
-void transmit_solicitations(struct worker *w)
+unsigned transmit_solicitations(struct worker *w)
 {
     uint8_t target[16];
+    unsigned asked = 0;
     while (neighbour_request(w->neighbours, w->now_us, target)) {
         const struct net_addresses *ours = &w->config->addresses;
         struct packet p;
         unsigned i = 0;
         while (i < ours->count && net_address_is4(ours->address[i]) != net_address_is4(target))
             i++;
+        asked++;
         if (i == ours->count || !port_alloc(w->port, &p, 1))
-            return;
+            return asked;
         p.len = (uint16_t)net_solicit(p.data, ours->address[i], w->port_info.mac, target);
         capture_frame(w, &p, CAPTURE_TX);
         give_to_port(w, &p, 1);
     }
+    return asked;
 }

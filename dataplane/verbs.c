@@ -5,6 +5,7 @@
  * The ring `fanout` is strictly in order: a walk that is not over holds back what follows it. Its cursor is in worker_area.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "dataplane/capture/record.h"
 #include "dataplane/worker.h"
 
 static struct connection *find_connection(struct worker *w, uint64_t handle)
@@ -88,6 +89,7 @@ unsigned verbs_command(struct worker *w)
     unsigned taken = 0;
     struct ring_entry *e;
     while (taken < WORKER_VERBS && (e = ring_next(&w->command))) {
+        record_verb(w, RECORD_COMMAND, e);
         worker_open(w);
         command(w, e);
         ring_done(&w->command, &w->txn, e);
@@ -342,6 +344,8 @@ unsigned verbs_fanout(struct worker *w)
         struct ring_entry *e = w->walk ? w->walk : ring_next(&w->fanout);
         if (!e)
             break;
+        if (!w->walk)
+            record_verb(w, RECORD_FANOUT, e);
         worker_open(w);
         w->walk = fanout(w, e, &delivered) ? NULL : e;
         if (w->walk)

@@ -9,10 +9,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <x86intrin.h>
 
 #include "dataplane/capture/capture.h"
+#include "dataplane/capture/record.h"
 #include "dataplane/net/neighbour.h"
 
 /* ---- the transaction ---- */
@@ -99,8 +99,10 @@ static unsigned receive(struct worker *w)
     unsigned handed = 0;
     for (uint32_t k = 0; w->from_worker && k < w->region->header->geometry.workers; k++) {
         struct packet p;
+        w->handed = true;
         for (unsigned i = 0; i < WORKER_BURST && k != w->index && spsc_pop(w->from_worker[k], &p); i++, handed++)
             worker_packet(w, &p);
+        w->handed = false;
     }
     return n + handed;
 }
@@ -109,7 +111,8 @@ static unsigned handshakes(struct worker *w)
 {
     struct tls_helper_result r;
     unsigned n = 0;
-    while (w->helper && n < WORKER_BURST && tls_helper_poll(w->helper, w->index, &r)) {
+    while (w->handshake.poll && n < WORKER_BURST && w->handshake.poll(w->handshake.user, w->index, &r)) {
+        record_handshake(w, &r);
         worker_open(w);
         conn_handshake(w, &r);
         wipe(&r.step.secrets, sizeof r.step.secrets);
@@ -155,20 +158,29 @@ static void report(struct worker *w)
     a->handshakes = w->handshakes;
     w->counters->count[COUNT_tcp_retransmits] += w->tcp_counters.retransmits;
     w->tcp_counters = (struct tcp_counters){0};
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    w->unix_s = (uint64_t)ts.tv_sec;
     a->loop_us = w->now_us;
     atomic_store_explicit(&w->region->header->process[PROCESS_DATAPLANE].alive_us, w->now_us, memory_order_relaxed);
+}
+
+/* False: a snapshot is being taken, this iteration is not to be. */
+static bool begin_capture(struct worker *w)
+{
+    w->capture_wanted = atomic_load_explicit(&w->capture->wanted, memory_order_acquire);
+    if (w->capture_wanted == CAPTURE_REPLAY)
+        return record_begin(w);
+    if (w->recorder.phase != RECORD_OFF)
+        record_leave(w);
+    return true;
 }
 
 bool worker_step(struct worker *w, uint64_t now_us)
 {
     uint64_t began = __rdtsc();
     w->now_us = now_us;
-    w->capture_wanted = atomic_load_explicit(&w->capture->wanted, memory_order_relaxed);
-    w->route_half = route_read(&w->routes->swap, w->index);
     report(w);
+    if (!begin_capture(w))
+        return false;
+    w->route_half = route_read(&w->routes->swap, w->index);
     unsigned work = receive(w);
     work += handshakes(w);
     work += timers(w);
@@ -177,7 +189,8 @@ bool worker_step(struct worker *w, uint64_t now_us)
     work += serve_ready(w);
     worker_commit(w);
     work += transmit_voice(w);
-    transmit_solicitations(w);
+    work += transmit_solicitations(w);
+    record_end(w, work);
     w->counters->count[COUNT_iterations]++;
     w->counters->count[work ? COUNT_busy_cycles : COUNT_idle_cycles] += __rdtsc() - began;
     return work || w->ready_count || voice_pending(w->voice);
@@ -250,8 +263,8 @@ static void recount_pins(struct worker *w)
     }
 }
 
-struct worker *worker_new(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
-                          struct tls_helper *helper, uint64_t now_us, char *why)
+struct worker *worker_new_with(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
+                               const struct handshake_source *handshake, uint64_t now_us, char *why)
 {
     struct worker *w = aligned_alloc(64, (sizeof *w + 63) & ~(size_t)63);
     if (!w) {
@@ -263,7 +276,8 @@ struct worker *worker_new(struct region *r, uint32_t index, const struct worker_
     w->config = config;
     w->region = r;
     w->port = port;
-    w->helper = helper;
+    if (handshake)
+        w->handshake = *handshake;
     w->now_us = now_us;
     port_info(port, &w->port_info);
     attach_parts(w);
@@ -277,6 +291,30 @@ struct worker *worker_new(struct region *r, uint32_t index, const struct worker_
     conn_recover(w);
     worker_commit(w);
     return w;
+}
+
+/* ---- the helper thread as a source of handshakes ---- */
+
+static bool helper_submit(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record, uint32_t len)
+{
+    return tls_helper_submit(user, worker, handle, first, record, len);
+}
+
+static void helper_cancel(void *user, unsigned worker, uint64_t handle)
+{
+    tls_helper_cancel(user, worker, handle);
+}
+
+static bool helper_poll(void *user, unsigned worker, struct tls_helper_result *out)
+{
+    return tls_helper_poll(user, worker, out);
+}
+
+struct worker *worker_new(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
+                          struct tls_helper *helper, uint64_t now_us, char *why)
+{
+    struct handshake_source source = {.user = helper, .submit = helper_submit, .cancel = helper_cancel, .poll = helper_poll};
+    return worker_new_with(r, index, config, port, helper ? &source : NULL, now_us, why);
 }
 
 void worker_free(struct worker *w)

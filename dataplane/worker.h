@@ -14,6 +14,7 @@
 
 #include "dataplane/base/spsc.h"
 #include "dataplane/base/wheel.h"
+#include "dataplane/capture/recorder.h"
 #include "dataplane/conn_table.h"
 #include "dataplane/fanout/queue.h"
 #include "dataplane/fanout/topics.h"
@@ -68,6 +69,15 @@ struct worker_plan {
     uint32_t record;           /* where the fill begins to look, or POOL_NONE */
 };
 
+/* Who shakes hands for a worker: the helper thread, or (replay) a record of what it did. Functions as in tls/handshake.h. */
+struct handshake_source {
+    void *user;
+    bool (*submit)(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record, uint32_t len);
+    void (*cancel)(void *user, unsigned worker, uint64_t handle);
+    bool (*poll)(void *user, unsigned worker, struct tls_helper_result *out);
+    bool lasting; /* handshakes under way go on although the worker is another */
+};
+
 struct worker {
     uint32_t index;
     const struct worker_config *config;
@@ -85,7 +95,7 @@ struct worker {
     struct route_tables *routes;
     struct route_neighbours *neighbours;
     unsigned route_half;
-    struct tls_helper *helper; /* NULL: handshakes are refused (replay) */
+    struct handshake_source handshake; /* without functions: handshakes are refused */
     struct tls_key_cache *keys;
     struct voice *voice;
     struct way *ways;          /* by member */
@@ -98,10 +108,12 @@ struct worker {
     bool answers_link;         /* this worker answers ARP and neighbour solicitations */
     struct spsc *to_worker;    /* [workers]: packets handed to them; NULL with one worker */
     struct spsc **from_worker; /* [workers]: packets handed to us */
+    bool handed;               /* the packet under way is one of those */
     struct capture_ring *capture;
     uint32_t capture_wanted;   /* as read at the start of the iteration */
+    struct recorder recorder;
     uint64_t now_us;
-    uint64_t unix_s;
+    uint64_t unix_s;           /* set by the owner of the loop, before worker_step */
     uint32_t handshakes;       /* connections in TCP or TLS handshake */
     uint64_t reset_second;     /* RSTs to nobody's segments are limited per second */
     uint32_t resets;
@@ -131,7 +143,14 @@ struct worker *worker_new(struct region *r, uint32_t index, const struct worker_
                           struct tls_helper *helper, uint64_t now_us, char *why);
 void worker_free(struct worker *w);
 
-/* One iteration at time `now_us`. Returns whether there was anything to do. */
+/* The same with handshakes from elsewhere; NULL: they are refused. */
+struct worker *worker_new_with(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
+                               const struct handshake_source *handshake, uint64_t now_us, char *why);
+
+/*
+ * One iteration at time `now_us`. Returns whether there was anything to do. What it does is a function of the region, of what port,
+ * rings and handshake source give, of now_us and of w->unix_s: capture/record.h and replay.h rely on it.
+ */
 bool worker_step(struct worker *w, uint64_t now_us);
 
 /* When worker_step wants to be called although nothing arrived; UINT64_MAX: no timer is set. */
@@ -268,7 +287,7 @@ void transmit(struct worker *w);
 /* Seals and sends voice. Returns datagrams sent. */
 unsigned transmit_voice(struct worker *w);
 
-/* Sends the ARP requests and solicitations that are due. */
-void transmit_solicitations(struct worker *w);
+/* Sends the ARP requests and solicitations that are due. Returns how many. */
+unsigned transmit_solicitations(struct worker *w);
 
 #endif

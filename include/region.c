@@ -278,8 +278,7 @@ void region_format(struct region *r, void *memory, const struct region_geometry 
         for (uint32_t i = 0; i < g->topics; i++)
             topics[i].head = topics[i].tail = POOL_NONE;
     }
-    atomic_thread_fence(memory_order_release);
-    h->magic = REGION_MAGIC;
+    __atomic_store_n(&h->magic, REGION_MAGIC, __ATOMIC_RELEASE); /* last: before it, this is no region */
 }
 
 static int open_huge(const char *path, const char *directory, uint64_t size, char *file, size_t file_size)

@@ -1,9 +1,9 @@
 /*
- * Taps: copies of packets into the worker's capture ring (include/capture_ring.h), when the operator wants them. With no capture
- * each tap is one test of a word that the worker read at the start of its iteration.
+ * Taps: copies of packets into the worker's capture ring (include/capture_ring.h), when the operator wants
+ * them. With no capture each tap is one test of a word that the worker read at the start of its iteration.
  *
- * Filters: everything; one session (the packets of the connection it has, and of its voice member); one room.
- * Full ring: the copy is dropped and counted, the packet goes on.
+ * Filters: everything; one session (the packets of the connection it has, and of its voice member); one room;
+ * what a replay needs (record.h). Full ring: the copy is dropped and counted, the packet goes on.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CAPTURE_H
@@ -12,8 +12,8 @@
 #include "dataplane/worker.h"
 
 /* Appends an entry of `kind`; false: the ring is full (counted). */
-bool capture_put(struct worker *w, enum capture_kind kind, const void *head, uint32_t head_length, const void *body,
-                 uint32_t body_length);
+bool capture_put(struct worker *w, enum capture_kind kind, const void *head, uint32_t head_length,
+                 const void *body, uint32_t body_length);
 
 void capture_frame_(struct worker *w, const struct packet *p, enum capture_kind kind);
 void capture_connection_(struct worker *w, const struct packet *p, const struct tcp_tuple *tuple);

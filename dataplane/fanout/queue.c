@@ -53,19 +53,41 @@ static uint32_t *pin_of(const struct queue_env *q, uint32_t ref)
     return &q->pins[event_segment(q->log, event_position(log_now(q), ref))];
 }
 
+/*
+ * Pins are not undone, they are counted anew by the next life. Until then they may only be too high: one that is let go
+ * falls when the transaction stands, or an undone one would find its events overwritten.
+ */
 static void pin(struct queue_env *q, uint32_t ref)
 {
     uint32_t *p = pin_of(q, ref);
-    txn_save(q->txn, p, sizeof *p);
     __atomic_store_n(p, *p + 1, __ATOMIC_RELEASE);
 }
 
 static void unpin(struct queue_env *q, uint32_t ref)
 {
-    uint32_t *p = pin_of(q, ref);
-    assert(*p);
-    txn_save(q->txn, p, sizeof *p);
-    __atomic_store_n(p, *p - 1, __ATOMIC_RELEASE);
+    uint32_t *p = pin_of(q, ref), segment = (uint32_t)(p - q->pins);
+    if (q->let_go) {
+        assert(*p > q->let_go[segment]);
+        q->let_go[segment]++;
+        if (segment < q->let_go_from)
+            q->let_go_from = segment;
+        if (segment >= q->let_go_to)
+            q->let_go_to = segment + 1;
+    } else {
+        assert(*p);
+        __atomic_store_n(p, *p - 1, __ATOMIC_RELEASE);
+    }
+}
+
+void queue_settle(struct queue_env *q)
+{
+    for (uint32_t i = q->let_go_from; i < q->let_go_to; i++) {
+        if (q->let_go[i])
+            __atomic_store_n(&q->pins[i], q->pins[i] - q->let_go[i], __ATOMIC_RELEASE);
+        q->let_go[i] = 0;
+    }
+    q->let_go_from = UINT32_MAX;
+    q->let_go_to = 0;
 }
 
 /* Offset of a number from the start of the head chunk. */
@@ -117,6 +139,8 @@ static void forget(struct queue_env *q, struct session *s, uint32_t n)
     s->head_at = s->chunks ? slot : 0;
     if (!s->chunks)
         s->head_chunk = s->tail_chunk = POOL_NONE;
+    if (s->seq_sent + 1 == s->seq_first)
+        s->sent_chunk = s->head_chunk;
 }
 
 static bool connected(const struct session *s)
@@ -234,7 +258,7 @@ bool queue_resume(struct queue_env *q, struct session *s, uint32_t seq)
             step(q, &p);
     }
     /* Pinned first, then looked: the control plane moves `oldest` first, then looks at the pins. */
-    atomic_thread_fence(memory_order_seq_cst);
+    event_log_fence();
     uint64_t oldest = atomic_load_explicit(&q->log->oldest, memory_order_relaxed);
     bool held_all = n == 0 || event_position(log_now(q), place_ref(q, start)) >= oldest;
     if (!held_all) {

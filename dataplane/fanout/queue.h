@@ -21,6 +21,9 @@ struct queue_env {
     uint32_t *pins;              /* of this core, one a segment */
     uint32_t unsent_max;         /* references */
     uint32_t keep_max;           /* references kept for a resume, at most */
+    /* On the heap, zeroed, one a segment: pins that the open transaction lets go. NULL: they go at once (tests). */
+    uint32_t *let_go;
+    uint32_t let_go_from, let_go_to; /* where in it there is anything */
 };
 
 enum queue_result {
@@ -31,6 +34,9 @@ enum queue_result {
 
 /* Every function that changes a session saves it first. */
 void queue_touch(struct queue_env *q, struct session *s);
+
+/* To be called when the transaction is published: what it let go pins no longer. */
+void queue_settle(struct queue_env *q);
 
 /* A session begins, with the numbers from 1 on. */
 void queue_start(struct queue_env *q, struct session *s);

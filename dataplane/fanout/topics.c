@@ -133,18 +133,17 @@ void topic_clear(struct topics *t, uint32_t topic)
 {
     struct topic *o = &t->topic[topic];
     touch_topic(t, o);
-    while (o->chunks) {
-        uint32_t index = o->head;
-        struct topic_chunk *c = chunk_at(t, index);
+    uint32_t index = o->head;
+    for (uint32_t n = 0; n < o->chunks; n++, index = chunk_at(t, index)->next) {
+        const struct topic_chunk *c = chunk_at(t, index);
         for (uint32_t slot = 0; slot < TOPIC_CHUNK_SUBSCRIPTIONS; slot++)
             if (c->subscription[slot].session != SESSION_NONE)
                 map_remove(&t->index, key_of(topic, c->subscription[slot].session));
-        o->head = c->next;
-        o->chunks--;
-        pool_put(t->chunks, t->txn, index);
     }
+    if (o->chunks)
+        pool_put_list(t->chunks, t->txn, o->head, o->tail, o->chunks);
     o->head = o->tail = POOL_NONE;
-    o->count = 0;
+    o->count = o->chunks = 0;
 }
 
 /* Gives back the empty chunk behind `before`, which is not the last one. */
@@ -156,6 +155,12 @@ static void unlink_behind(struct topics *t, struct topic *o, uint32_t before)
     chunk_at(t, before)->next = chunk_at(t, index)->next;
     o->chunks--;
     pool_put(t->chunks, t->txn, index);
+}
+
+/* Clearing up may wait for a later walk; the undo log of this transaction may not overflow. */
+static bool may_clear_up(const struct topics *t)
+{
+    return !t->txn || txn_room(t->txn) >= TOPIC_CLEAR_ROOM;
 }
 
 const struct subscription *topic_walk(struct topics *t, uint32_t topic, struct topic_cursor *c)
@@ -172,11 +177,12 @@ const struct subscription *topic_walk(struct topics *t, uint32_t topic, struct t
                 continue;
             if (t->session[s->session].generation == s->generation)
                 return s;
-            remove_at(t, topic, k, slot);
+            if (may_clear_up(t))
+                remove_at(t, topic, k, slot);
         }
         uint32_t next = c->chunk == o->tail ? POOL_NONE : k->next;
         /* An empty chunk behind the one just left is given back here, where what leads to it is known. */
-        while (next != POOL_NONE && next != o->tail && chunk_at(t, next)->used == 0) {
+        while (next != POOL_NONE && next != o->tail && chunk_at(t, next)->used == 0 && may_clear_up(t)) {
             unlink_behind(t, o, c->chunk);
             next = k->next;
         }

@@ -2,8 +2,8 @@
  * One core's part of the topics: who subscribes, and walking them all with an event.
  *
  * Owns: struct topic and the chunks of one core (include/topic.h), and on its heap an index from (session, topic) to the
- * subscription, made anew at a restart. A subscription whose session is gone (its generation moved on) is found and removed by the
- * next walk. Refuses: a subscription when no chunk is left. No I/O, no clock.
+ * subscription, made anew at a restart. A subscription whose session is gone (its generation moved on) is found and removed by a
+ * later walk, mostly the next. Refuses: a subscription when no chunk is left. No I/O, no clock.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_FANOUT_TOPICS_H
@@ -43,7 +43,13 @@ struct topic_cursor {
 };
 #define TOPIC_WALK_START (struct topic_cursor){POOL_NONE, 0, false}
 
-/* The next subscription of a live session, or NULL: the walk is over. It may be changed between two calls in any way. */
+/* Undo bytes that a walk leaves to its caller: with less it finds dead subscriptions without removing them. */
+#define TOPIC_CLEAR_ROOM (128u << 10)
+
+/*
+ * The next subscription of a live session, or NULL: the walk is over. Between two calls anybody may subscribe and unsubscribe;
+ * but the topic may not be cleared, and no second walk of it may be under way.
+ */
 const struct subscription *topic_walk(struct topics *t, uint32_t topic, struct topic_cursor *c);
 
 #endif

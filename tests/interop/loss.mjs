@@ -33,7 +33,7 @@ function lost() {
 function download(host) {
   return new Promise((resolve, reject) => {
     const path = `/api/v10/channels/${textChannelId}/messages?limit=50`;
-    const request = https.get({ host, path, ca, agent: false, timeout: 120_000, headers: { authorization: `Bot ${token(1)}` } }, (answer) => {
+    const request = https.get({ host, path, ca, servername: host.includes(':') ? 'localhost' : '', agent: false, timeout: 120_000, headers: { authorization: `Bot ${token(1)}` } }, (answer) => {
       const hash = createHash('sha256');
       let length = 0;
       answer.on('data', (data) => {

@@ -1,6 +1,6 @@
 /*
- * The timer wheel against a list of deadlines: nothing early, nothing later than the tick it falls into, whatever time does.
- * SPDX-License-Identifier: Apache-2.0
+ * The timer wheel against a list of deadlines: nothing early, nothing later than the tick it falls into,
+ * whatever time does. SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +45,8 @@ static void set(uint32_t index, uint64_t deadline)
     w.deadline[index] = deadline;
 }
 
-/* Takes up to `most` timers that are due; all of them: then none may be left that was due when this tick began. */
+/* Takes up to `most` timers that are due; all of them: then none may be left that was due when this tick
+ * began. */
 static void poll_to(uint64_t now, unsigned most)
 {
     uint32_t index;
@@ -114,7 +115,8 @@ static void any_run_of_sets_and_jumps_fires_each_in_its_tick(void **state)
     }
 }
 
-/* Every 2^32 ticks (51 days) the time's high bits change: what was set shortly before and is due shortly after. */
+/* Every 2^32 ticks (51 days) the time's high bits change: what was set shortly before and is due shortly
+ * after. */
 static void deadline_just_behind_a_round_is_not_a_round_late(void **state)
 {
     begin(ROUND - 10 * TICK_US);

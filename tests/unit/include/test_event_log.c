@@ -1,6 +1,6 @@
 /*
- * The event log's arithmetic: references and positions over the wrap of 32 bits, segments, and which text a session gets.
- * SPDX-License-Identifier: Apache-2.0
+ * The event log's arithmetic: references and positions over the wrap of 32 bits, segments, and which text a
+ * session gets. SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +16,8 @@
 
 static void reference_names_its_position_from_32_gib_before_to_32_gib_after(void **state)
 {
-    static const uint64_t nows[] = {32 * GIB, 64 * GIB - 16, 64 * GIB, 64 * GIB + 16, 64 * GIB + 7, 128 * GIB - 1,
-                                    640 * GIB + 5, (1ull << 50) + 3};
+    static const uint64_t nows[] = {32 * GIB,     64 * GIB - 16, 64 * GIB,      64 * GIB + 16,
+                                    64 * GIB + 7, 128 * GIB - 1, 640 * GIB + 5, (1ull << 50) + 3};
     static const uint64_t distances[] = {0, 16, 4096, EVENT_SEGMENT_BYTES, GIB, 31 * GIB, 32 * GIB - 16};
     for (unsigned i = 0; i < sizeof nows / sizeof *nows; i++)
         for (unsigned d = 0; d < sizeof distances / sizeof *distances; d++) {
@@ -27,7 +27,8 @@ static void reference_names_its_position_from_32_gib_before_to_32_gib_after(void
         }
     uint64_t seed = 11;
     for (unsigned i = 0; i < 100000; i++) {
-        uint64_t now = 32 * GIB + random_next(&seed) % (1ull << 45), position = (now - random_next(&seed) % (32 * GIB)) & ~15ull;
+        uint64_t now = 32 * GIB + random_next(&seed) % (1ull << 45),
+                 position = (now - random_next(&seed) % (32 * GIB)) & ~15ull;
         assert_int_equal(event_position(now, event_ref(position)), position);
     }
 }
@@ -35,7 +36,8 @@ static void reference_names_its_position_from_32_gib_before_to_32_gib_after(void
 /* A ring's tail is stored before the log's head: the worker between the two sees events ahead of the head. */
 static void event_ahead_of_a_head_that_lags_is_found(void **state)
 {
-    assert_int_equal(event_position(EVENT_SEGMENT_BYTES, event_ref(EVENT_SEGMENT_BYTES + 48)), EVENT_SEGMENT_BYTES + 48);
+    assert_int_equal(event_position(EVENT_SEGMENT_BYTES, event_ref(EVENT_SEGMENT_BYTES + 48)),
+                     EVENT_SEGMENT_BYTES + 48);
     assert_int_equal(event_position(64 * GIB - 16, event_ref(64 * GIB + 512)), 64 * GIB + 512);
 }
 

@@ -1,7 +1,6 @@
 /*
- * The ring between two processes: wraps, fillers, full, done out of order and across restarts; and a million entries between two
- * processes that are killed again and again.
- * SPDX-License-Identifier: Apache-2.0
+ * The ring between two processes: wraps, fillers, full, done out of order and across restarts; and a million
+ * entries between two processes that are killed again and again. SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -130,7 +129,8 @@ static void restarted_consumer_sees_again_what_is_not_done_and_nothing_else(void
     assert_null(ring_next(&in));
 }
 
-/* What was done before the restart, behind the last that is done after it, must not keep its room for ever. */
+/* What was done before the restart, behind the last that is done after it, must not keep its room for ever.
+ */
 static void room_done_in_an_earlier_life_is_given_back(void **state)
 {
     begin();

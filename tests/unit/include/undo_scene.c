@@ -65,7 +65,8 @@ static void work_elements(struct life *l, uint64_t *seed)
 {
     struct scene_state *st = &l->scene->state;
     for (unsigned n = random_below(seed, 8); n; n--) {
-        uint32_t what = random_below(seed, 3), which = st->held_count ? random_below(seed, st->held_count) : 0;
+        uint32_t what = random_below(seed, 3),
+                 which = st->held_count ? random_below(seed, st->held_count) : 0;
         if (what == 0 || !st->held_count)
             take_element(l, random_next(seed));
         else if (what == 1)
@@ -199,7 +200,8 @@ static void paint(struct canvas *c, const void *what, size_t n)
     c->size += n;
 }
 
-/* Marks an element as seen in one place; false: it was in another one already, or there is no such element. */
+/* Marks an element as seen in one place; false: it was in another one already, or there is no such element.
+ */
 static bool mark(uint8_t *seen, uint32_t capacity, uint32_t index)
 {
     return index < capacity && !seen[index]++;

@@ -1,7 +1,7 @@
 /*
- * A small region for the tests of undo.h, pool.h, block.h and ring.h: one process (the one that gets killed) and its peer at
- * the other end of two rings, both deterministic. What transaction `step` does depends on what stands in the scene alone, so a
- * scene that was undone and done again must end up the same.
+ * A small region for the tests of undo.h, pool.h, block.h and ring.h: one process (the one that gets killed)
+ * and its peer at the other end of two rings, both deterministic. What transaction `step` does depends on
+ * what stands in the scene alone, so a scene that was undone and done again must end up the same.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TEST_UNDO_SCENE_H
@@ -76,11 +76,13 @@ enum txn_phase life_begin(struct life *l, struct scene *s);
 /* One transaction, numbered scene.state.step. */
 void life_step(struct life *l);
 
-/* The peer's turn before transaction `step`: takes what came, checking it, and sends more. Returns false if what came is wrong. */
+/* The peer's turn before transaction `step`: takes what came, checking it, and sends more. Returns false if
+ * what came is wrong. */
 bool peer_turn(struct scene *s, uint64_t step);
 
-/* All that matters of the scene in one text of bytes: two scenes in the same state give the same. Checks on the way that the
- * pools are whole and that contents are what they should be. NULL if not, with the reason in *why. */
+/* All that matters of the scene in one text of bytes: two scenes in the same state give the same. Checks on
+ * the way that the pools are whole and that contents are what they should be. NULL if not, with the reason in
+ * *why. */
 uint8_t *scene_picture(struct scene *s, size_t *size, const char **why);
 
 #endif
