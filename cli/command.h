@@ -3,7 +3,8 @@
  * row there and a function `run`.
  *
  * What runs: `run` gets the parsed invocation and returns an exit code. What it prints is JSON with --json,
- * text for people otherwise; mistakes go to stderr. SPDX-License-Identifier: Apache-2.0
+ * text for people otherwise; mistakes go to stderr.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CLI_COMMAND_H
 #define VOXPOP_CLI_COMMAND_H

@@ -1,5 +1,6 @@
 /*
- * Where the box is: its region and its admin socket. SPDX-License-Identifier: Apache-2.0
+ * Where the box is: its region and its admin socket.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CLI_PLACE_H
 #define VOXPOP_CLI_PLACE_H

@@ -1,6 +1,7 @@
 /*
  * Printing JSON values for people: lists as tables, objects as indented lines. Every list and `show` command
- * builds one JSON value and prints it either way, so both say the same. SPDX-License-Identifier: Apache-2.0
+ * builds one JSON value and prints it either way, so both say the same.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CLI_SHOW_H
 #define VOXPOP_CLI_SHOW_H

@@ -1,7 +1,8 @@
 /*
  * Checking a configuration file against the table of keys, before libcyaml fills the struct: libcyaml takes
  * "12abc" for 12 and "maybe" for true, knows no ranges, and names the wrong line for an unknown key.
- * Private to config/. SPDX-License-Identifier: Apache-2.0
+ * Private to config/.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CONFIG_CHECK_H
 #define VOXPOP_CONFIG_CHECK_H

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "config/log.h"
 #include "layout.h"
 
 #define CONFIG_PATH_MAX       256
@@ -34,7 +35,6 @@ enum config_crypto { CRYPTO_AUTO, CRYPTO_IPSEC_MB, CRYPTO_OPENSSL };
 enum config_profile { PROFILE_AFXDP, PROFILE_MEMIF, PROFILE_PCI, PROFILE_VIRTUAL };
 enum config_memif_role { MEMIF_SERVER, MEMIF_CLIENT };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_OFF };
-enum config_log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 struct config_address {
     char text[CONFIG_NAME_MAX]; /* as written: 198.18.0.1, or 198.18.0.1/24 */
@@ -159,7 +159,7 @@ struct config_supervise {
 };
 
 struct config_log {
-    uint32_t level;            /* enum config_log_level */
+    uint32_t level;            /* enum log_level */
     uint32_t lines_per_second; /* per kind of event */
 };
 

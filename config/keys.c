@@ -1,6 +1,7 @@
 /*
  * Every key of the configuration, once. `voxpop config defaults` prints this table, the loader checks against
- * it, and the libcyaml schema is built from it. SPDX-License-Identifier: Apache-2.0
+ * it, and the libcyaml schema is built from it.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "config/config.h"
 

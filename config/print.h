@@ -1,5 +1,6 @@
 /*
- * The defaults as text. SPDX-License-Identifier: Apache-2.0
+ * The defaults as text.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CONFIG_PRINT_H
 #define VOXPOP_CONFIG_PRINT_H

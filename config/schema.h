@@ -1,6 +1,7 @@
 /*
  * Filling `struct config` through libcyaml, with a schema built from the table of keys.
- * Private to config/. SPDX-License-Identifier: Apache-2.0
+ * Private to config/.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CONFIG_SCHEMA_H
 #define VOXPOP_CONFIG_SCHEMA_H

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "controlplane/guilds/model_admin.h"
-#include "controlplane/log.h"
+#include "config/log.h"
 
 /* An answer that is owed: to connection `number` in slot `slot`, if that is still there. */
 struct owed {
@@ -121,7 +121,7 @@ static void take_line(struct admin *a, unsigned slot, const char *line, size_t l
         if (!admin_call(a->control->model, name, args ? args : none, answer, o))
             refuse(o, "no such verb");
     }
-    log_event("admin", "verb=\"%s\"", name);
+    log_event(LOG_INFO, "admin", "verb=%s", log_text(name).text);
     json_decref(none);
     json_decref(request);
 }

@@ -1,8 +1,8 @@
 /*
  * Deadlines of sessions and connections: a binary heap of {due, kind, subject}. Nothing is ever taken out
  * early: a deadline whose reason has gone is recognised and passed over when it is due, by the generation
- * that it bears. Rebuilt from the region after a restart. Out of memory: abort. SPDX-License-Identifier:
- * Apache-2.0
+ * that it bears. Rebuilt from the region after a restart. Out of memory: abort.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_DEADLINES_H
 #define VOXPOP_DEADLINES_H

@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-#include "controlplane/log.h"
+#include "config/log.h"
 
 #define INPUT_DEATHS_MAX  2u
 #define POISON_CLOSE_CODE 4000u
@@ -72,8 +72,8 @@ static void set_aside(struct inputs *in, uint32_t worker, struct ring_entry *e)
 {
     struct region_link *l = in->link;
     uint64_t connection = notice_connection(e);
-    log_event("poison", "worker=%u entry=%" PRIu64 " type=%u bytes=%u", worker, e->number, e->type,
-              e->length);
+    log_event(LOG_WARNING, "poison", "worker=%u entry=%" PRIu64 " type=%u bytes=%u", worker, e->number,
+              e->type, e->length);
     link_begin(l);
     txn_save(&l->txn, &l->area->poisoned, sizeof l->area->poisoned);
     l->area->poisoned++;

@@ -10,7 +10,8 @@
  * A restart begins with the entry that was being handled; the rings then give every entry that is not done,
  * so pending ones are handled anew (the store knows their keys). An entry that was being handled at two
  * deaths in a row is set aside: done, counted, its connection closed alone. "Being handled" ends where the
- * store takes over. SPDX-License-Identifier: Apache-2.0
+ * store takes over.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_INPUTS_H
 #define VOXPOP_INPUTS_H

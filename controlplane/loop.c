@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "controlplane/log.h"
+#include "config/log.h"
 #include "controlplane/routes/maps.h"
 
 #define EVENT_STORE  1u

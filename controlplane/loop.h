@@ -2,7 +2,8 @@
  * The loop: the only place of the control plane with a clock, descriptors and sleep. It polls the notice
  * rings, drains the store, carries out deadlines and route changes, serves the operator's socket. Busy:
  * without sleeping. Idle: it sleeps in epoll for at most a millisecond, so that a notice waits no longer; the
- * dataplane wakes nobody. SPDX-License-Identifier: Apache-2.0
+ * dataplane wakes nobody.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_LOOP_H
 #define VOXPOP_LOOP_H

@@ -1,7 +1,8 @@
 /*
  * voxpop-controlplane: start and stop, mirrored. Attaches the region that the supervisor made, opens store,
  * model, core, REST and the operator's socket, and goes on from what stands in the region, until SIGTERM.
- * SIGHUP reads the keys anew that a reload is enough for. SPDX-License-Identifier: Apache-2.0
+ * SIGHUP reads the keys anew that a reload is enough for.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -13,7 +14,7 @@
 
 #include "config/config.h"
 #include "controlplane/guilds/change.h"
-#include "controlplane/log.h"
+#include "config/log.h"
 #include "controlplane/loop.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/routes/maps.h"
@@ -45,7 +46,7 @@ struct process {
 
 static bool fail(const char *why)
 {
-    log_event("cannot_start", "why=\"%s\"", why);
+    log_event(LOG_ERROR, "cannot_start", "why=%s", log_text(why).text);
     return false;
 }
 
@@ -187,7 +188,7 @@ static void wish_route(struct process *p, const char *prefix, const char *via, u
     struct route_change change = {.hop = {.port = (uint16_t)port}};
     if (!route_parse(prefix, change.prefix, &change.length) ||
         (via[0] && !route_parse(via, change.hop.gateway, NULL)))
-        log_event("route_refused", "prefix=%s via=%s", prefix, via);
+        log_event(LOG_ERROR, "route_refused", "prefix=%s via=%s", log_text(prefix).text, log_text(via).text);
     else
         routes_wish(&p->routes, &change, NULL, NULL);
 }
@@ -228,7 +229,7 @@ static void publish_box(struct process *p)
     struct map_writer *w = map_writer_open(region_section(&p->region, SECTION_BOX_MAP));
     map_put(w, region_key(p->config.pop.region), THIS_BOX);
     if (!map_flush(w, &p->link))
-        log_event("box_map", "why=\"a worker is behind\"");
+        log_event(LOG_WARNING, "box_map", "why=\"a worker is behind\"");
     map_writer_close(w);
 }
 
@@ -278,7 +279,7 @@ static void start_noc(struct process *p)
     char why[256] = "";
     p->noc = noc_start(&p->region, &p->config, why);
     if (!p->noc && why[0])
-        log_event("noc_refused", "why=\"%s\"", why);
+        log_event(LOG_ERROR, "noc_refused", "why=%s", log_text(why).text);
 }
 
 static bool load(struct process *p, int argc, char **argv)
@@ -299,6 +300,8 @@ static bool load(struct process *p, int argc, char **argv)
     if (!config_load(&p->config, p->config_file, why))
         return fputs(why, stderr), false;
     make_names(p);
+    log_process("controlplane");
+    log_limit((enum log_level)p->config.log.level, p->config.log.lines_per_second);
     return true;
 }
 
@@ -308,13 +311,14 @@ static void reload(struct process *p)
     static char why[CONFIG_WHY_MAX];
     struct control_config cc;
     if (!config_load(&fresh, p->config_file, why)) {
-        log_event("reload_refused", "file=%s", p->config_file);
+        log_event(LOG_ERROR, "reload_refused", "why=%s", log_text(why).text);
         return;
     }
     p->config.gateway = fresh.gateway;
+    log_limit((enum log_level)fresh.log.level, fresh.log.lines_per_second);
     make_control_config(p, &cc);
     p->control.config = cc;
-    log_event("reload", "file=%s", p->config_file);
+    log_event(LOG_INFO, "reload", "file=%s", p->config_file);
 }
 
 static void block_signals(void)
@@ -336,7 +340,7 @@ static void serve(struct process *p)
     start_noc(p);
     write_pid(p);
     atomic_store(&self->ready, 1);
-    log_event("ready", "life=%u sessions=%u voice=%u guilds=%zu", atomic_load(&self->lives),
+    log_event(LOG_INFO, "ready", "life=%u sessions=%u voice=%u guilds=%zu", atomic_load(&self->lives),
               p->control.gateway_sessions, p->control.voice_sessions, p->model->guilds.count);
     while (!p->loop.stop) {
         loop_run(&p->loop);
@@ -344,7 +348,7 @@ static void serve(struct process *p)
             reload(p);
         p->loop.reload = false;
     }
-    log_event("stopping", "why=signal");
+    log_event(LOG_INFO, "stopping", "why=signal");
 }
 
 int main(int argc, char **argv)

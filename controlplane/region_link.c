@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "controlplane/events/event_writer.h"
-#include "controlplane/log.h"
+#include "config/log.h"
 
 #define LINK_UNDO_KEPT (24u << 10) /* undo bytes that one more small change may need */
 
@@ -128,7 +128,7 @@ void *link_verb(struct region_link *l, uint32_t worker, enum verb v, uint32_t le
     if (!e) {
         /* link_room kept half the ring free: one transaction has outgrown it. The next life begins it again.
          */
-        log_event("ring_overflow", "worker=%u verb=%d bytes=%u", worker, v, length);
+        log_event(LOG_ERROR, "ring_overflow", "worker=%u verb=%d bytes=%u", worker, v, length);
         abort();
     }
     memset(e->payload, 0, length);

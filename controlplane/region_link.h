@@ -10,7 +10,8 @@
  *      link_begin -> verbs, events, changes of the region -> link_end
  *
  * Transactions nest by counting; the outermost one commits. link_cut() ends one and begins the next, waiting
- * for room in between: for work that may be repeated from any cut. SPDX-License-Identifier: Apache-2.0
+ * for room in between: for work that may be repeated from any cut.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_REGION_LINK_H
 #define VOXPOP_REGION_LINK_H

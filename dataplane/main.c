@@ -6,7 +6,6 @@
 #include <getopt.h>
 #include <libgen.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -21,6 +20,7 @@
 #define IDLE_NS     50000L  /* for so long */
 
 struct dataplane {
+    const char *file;
     struct config config;
     struct worker_config worker_config;
     struct region region;
@@ -32,7 +32,7 @@ struct dataplane {
     bool ports;
 };
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping, reloading;
 static _Atomic uint64_t unix_s; /* kept by the main thread, for the workers */
 
 static void on_stop(int signal_number)
@@ -40,21 +40,27 @@ static void on_stop(int signal_number)
     stopping = 1;
 }
 
-static void say(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(const char *event, const char *format, ...)
+static void on_reload(int signal_number)
 {
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    fprintf(stderr, "process=dataplane event=%s %s\n", event, text);
+    reloading = 1;
+}
+
+static void log_configure(const struct config *c)
+{
+    log_process("dataplane");
+    log_limit((enum log_level)c->log.level, c->log.lines_per_second);
+}
+
+/* DPDK's levels go from 1, an emergency, to 8. */
+static void log_dpdk(unsigned severity, const char *line)
+{
+    enum log_level level = severity <= 4 ? LOG_ERROR : severity == 5 ? LOG_WARNING : severity <= 7 ? LOG_INFO : LOG_DEBUG;
+    log_event(level, "dpdk", "text=%s", log_text(line).text);
 }
 
 static bool fail(const char *why)
 {
-    say("cannot_start", "why=\"%s\"", why);
+    log_event(LOG_ERROR, "cannot_start", "why=%s", log_text(why).text);
     return false;
 }
 
@@ -113,6 +119,8 @@ static void make_port_config(const struct config *c, struct port_config *p, char
         .packets = c->dataplane.port.packets,
         .descriptors = c->dataplane.port.queue_size,
         .memif_server = c->dataplane.port.memif_role == MEMIF_SERVER,
+        .log_level = c->log.level == LOG_DEBUG ? 7 : 0,
+        .log = log_dpdk,
     };
     for (uint32_t k = 0; k < p->workers; k++)
         p->cpu[k] = config_core(c, k);
@@ -194,7 +202,7 @@ static bool start_handover(struct dataplane *d)
             return fail("no memory for the rings between workers");
         d->handover_in[i % n * n + i / n] = &d->handover[i];
     }
-    say("steering", "how=software why=\"ports cannot steer by connection: workers hand packets over\"");
+    log_event(LOG_INFO, "steering", "how=software why=\"ports cannot steer by connection: workers hand packets over\"");
     return true;
 }
 
@@ -279,15 +287,43 @@ static bool load(struct dataplane *d, int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {0}};
     static char why[CONFIG_WHY_MAX];
-    const char *file = NULL;
     int option;
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) == 'c')
-        file = optarg;
-    if (option != -1 || !file || optind != argc)
+        d->file = optarg;
+    if (option != -1 || !d->file || optind != argc)
         return fprintf(stderr, "usage: voxpop-dataplane --config FILE (started by `voxpop supervise`)\n"), false;
-    if (!config_load(&d->config, file, why))
+    if (!config_load(&d->config, d->file, why))
         return fputs(why, stderr), false;
+    log_configure(&d->config);
     return true;
+}
+
+/* Of the keys that a reload is enough for, the log's are the ones that this process reads. */
+static void reload(const struct dataplane *d)
+{
+    static struct config fresh;
+    static char why[CONFIG_WHY_MAX];
+    if (config_load(&fresh, d->file, why))
+        log_configure(&fresh);
+    else
+        log_event(LOG_ERROR, "reload_refused", "why=%s", log_text(why).text);
+}
+
+static void serve(const struct dataplane *d)
+{
+    atomic_store(&d->region.header->process[PROCESS_DATAPLANE].ready, 1);
+    log_event(LOG_INFO, "ready", "workers=%u crypto=%s", d->config.dataplane.workers, aead_backend_name(aead_backend_current()));
+    for (unsigned i = 1; !stopping; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 200000000L}, NULL);
+        keep_time();
+        if (i % 5 == 0)
+            port_maintain();
+        if (reloading) {
+            reloading = 0;
+            reload(d);
+        }
+    }
+    log_event(LOG_INFO, "stopping", "why=signal");
 }
 
 int main(int argc, char **argv)
@@ -299,19 +335,10 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_reload}, NULL);
     bool started = start(&d);
-    if (started) {
-        atomic_store(&d.region.header->process[PROCESS_DATAPLANE].ready, 1);
-        say("ready", "workers=%u crypto=%s", d.config.dataplane.workers, aead_backend_name(aead_backend_current()));
-        for (unsigned i = 1; !stopping; i++) {
-            nanosleep(&(struct timespec){.tv_nsec = 200000000L}, NULL);
-            keep_time();
-            if (i % 5 == 0)
-                port_maintain();
-        }
-        say("stopping", "why=signal");
-    }
+    if (started)
+        serve(&d);
     stop(&d);
     return started ? 0 : 1;
 }

@@ -5,7 +5,8 @@
  *
  * Bytes are appended beyond `length`, where an undone transaction leaves harmless garbage; only heads are
  * saved. One writer: the worker that owns the pool. Full: chain_append appends nothing and returns false; the
- * caller's policy applies. SPDX-License-Identifier: Apache-2.0
+ * caller's policy applies.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_BLOCK_H
 #define VOXPOP_BLOCK_H

@@ -1,6 +1,7 @@
 /*
  * Counters: written by one worker each, read by anybody. Plain 64-bit words, never reset, not part of any
- * transaction (a killed worker's last burst stays counted). SPDX-License-Identifier: Apache-2.0
+ * transaction (a killed worker's last burst stays counted).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_COUNTERS_H
 #define VOXPOP_COUNTERS_H

@@ -14,7 +14,8 @@
  * one of the two sees the other.
  *
  * Full: the control plane asks the cores to close the readers that pin the oldest segment, and waits; the
- * newest event is never the one given up. SPDX-License-Identifier: Apache-2.0
+ * newest event is never the one given up.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_EVENT_LOG_H
 #define VOXPOP_EVENT_LOG_H

@@ -7,7 +7,8 @@
  * touches no memory; returned ones form a list through their first four bytes. An element's first uint32_t
  * therefore belongs to the pool while it is free, and to its holder afterwards. All changes go through the
  * transaction. An element returned in a transaction is not handed out again in the same one: undoing must
- * find its content as it was. SPDX-License-Identifier: Apache-2.0
+ * find its content as it was.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_POOL_H
 #define VOXPOP_POOL_H

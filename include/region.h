@@ -2,7 +2,8 @@
  * Creating, attaching and recovering the region (layout.h says what is in it).
  *
  * Errors: functions that can fail return NULL or false and put one line for the operator into `why` (at least
- * 256 bytes). SPDX-License-Identifier: Apache-2.0
+ * 256 bytes).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_REGION_H
 #define VOXPOP_REGION_H

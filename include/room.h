@@ -7,7 +7,8 @@
  * --authentic, not replayed packet from elsewhere--> BOUND. A candidate is never sent voice.
  *
  * tx_counter is stored before a packet is sealed with it, and is not part of any transaction: it never goes
- * back. SPDX-License-Identifier: Apache-2.0
+ * back.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_ROOM_H
 #define VOXPOP_ROOM_H

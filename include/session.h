@@ -9,7 +9,8 @@
  *      | kept for resume  | in flight, pinned | unsent, pinned  |
  *
  * What holds: seq_first <= seq_acked + 1 <= seq_sent + 1 <= seq_last + 1. An empty queue has seq_first ==
- * seq_last + 1. SPDX-License-Identifier: Apache-2.0
+ * seq_last + 1.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SESSION_H
 #define VOXPOP_SESSION_H

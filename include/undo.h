@@ -18,7 +18,8 @@
  *
  * Units: offsets and lengths in bytes. Ownership: the log lives in the region; `struct txn` is the writer's
  * handle on its own heap. A NULL txn is allowed wherever state changes, records nothing and carries intents
- * out at once (unit tests of cores without a region). SPDX-License-Identifier: Apache-2.0
+ * out at once (unit tests of cores without a region).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_UNDO_H
 #define VOXPOP_UNDO_H

@@ -8,7 +8,8 @@
  * everything that no walk may delay.
  *
  * A connection handle is generation << 32 | index; a verb for a connection or session that is gone is counted
- * and dropped. SPDX-License-Identifier: Apache-2.0
+ * and dropped.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_VERB_H
 #define VOXPOP_VERB_H

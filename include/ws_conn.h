@@ -1,6 +1,7 @@
 /*
  * Where a WebSocket connection is in its stream of frames, as it lies in the connection's slot
- * (dataplane/ws/message.h has the rules). SPDX-License-Identifier: Apache-2.0
+ * (dataplane/ws/message.h has the rules).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_WS_CONN_H
 #define VOXPOP_WS_CONN_H

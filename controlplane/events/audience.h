@@ -6,7 +6,8 @@
  * more than 64 classes (overflow), its restricted events go to each session apart.
  *
  * A guild's topic is made with its first subscriber and kept until the guild is gone. Without a free topic,
- * its events go to each session apart. SPDX-License-Identifier: Apache-2.0
+ * its events go to each session apart.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_AUDIENCE_H
 #define VOXPOP_AUDIENCE_H

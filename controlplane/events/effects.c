@@ -1,6 +1,7 @@
 /*
  * The effects of what has become durable (guilds/effect.h), each in a transaction of its own that also counts
- * it; see publish.h. SPDX-License-Identifier: Apache-2.0
+ * it; see publish.h.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/events/publish.h"
 

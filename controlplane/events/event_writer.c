@@ -3,8 +3,8 @@
  *
  * Fence: when the log enters a segment, everything that names events of the one before it stands in the
  * fan-out rings below the cursors of that moment. log_fence keeps those cursors a segment; a restarted writer
- * does not know them and takes the present ones for all, which is later and so safe. SPDX-License-Identifier:
- * Apache-2.0
+ * does not know them and takes the present ones for all, which is later and so safe.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/events/event_writer.h"
 

@@ -3,7 +3,8 @@
  *
  * A segment is written again only when no worker pins it and no fan-out entry that a worker has yet to read
  * names an event in it. While one does, events_room says no: readers that pin the oldest segment are asked to
- * go (VERB_SHED, once a second), and the control plane waits. SPDX-License-Identifier: Apache-2.0
+ * go (VERB_SHED, once a second), and the control plane waits.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_EVENT_WRITER_H
 #define VOXPOP_EVENT_WRITER_H

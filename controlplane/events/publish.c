@@ -8,14 +8,15 @@
 
 #include "controlplane/events/audience.h"
 #include "controlplane/events/event_writer.h"
-#include "controlplane/log.h"
+#include "config/log.h"
 #include "controlplane/sessions/session_table.h"
 
 static bool fits(const struct publication *p, uint64_t subject)
 {
     if (event_text_fits(p->length + p->redacted_length))
         return true;
-    log_event("event_too_long", "subject=%" PRIu64 " bytes=%zu", subject, p->length + p->redacted_length);
+    log_event(LOG_WARNING, "event_too_long", "subject=%" PRIu64 " bytes=%zu", subject,
+              p->length + p->redacted_length);
     return false;
 }
 

@@ -1,7 +1,8 @@
 /*
  * What can be done to accounts, guilds, channels, roles and members: each fills a change with rows, effects
  * and the reply body. The caller has checked who may; these check nothing but what would make the model
- * inconsistent. Used by REST and by the operator's tool alike. SPDX-License-Identifier: Apache-2.0
+ * inconsistent. Used by REST and by the operator's tool alike.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_ACTIONS_H
 #define VOXPOP_ACTIONS_H

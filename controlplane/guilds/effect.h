@@ -1,6 +1,7 @@
 /*
  * Effects: what the rest of the control plane has to do because something has become durable. Given on the
- * main thread, in outbox order; text is valid during the call only. SPDX-License-Identifier: Apache-2.0
+ * main thread, in outbox order; text is valid during the call only.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_EFFECT_H
 #define VOXPOP_EFFECT_H

@@ -1,7 +1,8 @@
 /*
  * Effects: written into a change's payload and read back from it, and made from messages. What reads them is
  * the same for an operation that has just been committed and for an outbox row that the last process left
- * unpublished. SPDX-License-Identifier: Apache-2.0
+ * unpublished.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/guilds/effects.h"
 

@@ -3,7 +3,8 @@
  * arguments and a JSON object as the answer. The verb table (model_admin.c) is what `voxpop` lists.
  *
  * Arguments and results are in the table's text. A failure is {"error": "a sentence"}. Ids are strings of
- * digits. SPDX-License-Identifier: Apache-2.0
+ * digits.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_MODEL_ADMIN_H
 #define VOXPOP_MODEL_ADMIN_H

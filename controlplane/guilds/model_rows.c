@@ -1,6 +1,7 @@
 /*
  * Rows put into the model and taken out of it, as the store has just committed them. A row whose parent is
- * gone is passed over: it is gone in the store as well. SPDX-License-Identifier: Apache-2.0
+ * gone is passed over: it is gone in the store as well.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/guilds/model.h"
 

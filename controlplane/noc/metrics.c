@@ -1,6 +1,7 @@
 /*
  * Prometheus text; see metrics.h. Everything is called voxpop_*; a worker is its number, the control plane's
- * own counters have worker="control". SPDX-License-Identifier: Apache-2.0
+ * own counters have worker="control".
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/noc/metrics.h"
 

@@ -1,5 +1,6 @@
 /*
- * The region as Prometheus text (exposition format 0.0.4). SPDX-License-Identifier: Apache-2.0
+ * The region as Prometheus text (exposition format 0.0.4).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_NOC_METRICS_H
 #define VOXPOP_NOC_METRICS_H

@@ -1,5 +1,6 @@
 /*
- * The files of page/, carried in the program (embed.py makes the table). SPDX-License-Identifier: Apache-2.0
+ * The files of page/, carried in the program (embed.py makes the table).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_NOC_PAGE_H
 #define VOXPOP_NOC_PAGE_H

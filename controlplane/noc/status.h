@@ -3,7 +3,8 @@
  * `voxpop status`, the NOC page and the metrics are three views of what stands here.
  *
  * Figures are read while others write them: each is a plain word, none is consistent with the next to the
- * packet. SPDX-License-Identifier: Apache-2.0
+ * packet.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_NOC_STATUS_H
 #define VOXPOP_NOC_STATUS_H

@@ -1,6 +1,7 @@
 /*
  * Gateway intents (reference/gateway.md 7): the bits, and which of them lets an event through in a guild and
- * in a direct message. An event that is not listed is always delivered. SPDX-License-Identifier: Apache-2.0
+ * in a direct message. An event that is not listed is always delivered.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_INTENTS_H
 #define VOXPOP_INTENTS_H

@@ -4,7 +4,8 @@
  * strings of decimal digits.
  *
  * Owner: the caller, who frees with json_out_free; json_out_reset keeps the memory for the next payload. Out
- * of memory: abort. SPDX-License-Identifier: Apache-2.0
+ * of memory: abort.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_JSON_OUT_H
 #define VOXPOP_JSON_OUT_H

@@ -4,8 +4,8 @@
  * JSON or a socket.
  *
  * Text is UTF-8 with a terminating NUL on the heap of its record; NULL is the protocol's null. Ids are
- * snowflakes, 0 is none. Times end in _ms and count from the Unix epoch, 0 is never. SPDX-License-Identifier:
- * Apache-2.0
+ * snowflakes, 0 is none. Times end in _ms and count from the Unix epoch, 0 is never.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_OBJECT_H
 #define VOXPOP_OBJECT_H

@@ -1,6 +1,7 @@
 /*
  * Opcodes and close codes of gateway v10 and voice gateway v8, each listed once with the text that README's
- * tables print. (reference/gateway.md 2 and 13, reference/voice.md.) SPDX-License-Identifier: Apache-2.0
+ * tables print. (reference/gateway.md 2 and 13, reference/voice.md.)
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_OPCODES_H
 #define VOXPOP_OPCODES_H

@@ -1,6 +1,7 @@
 /*
  * Objects of people and places: user, role, channel, member, guild, voice state (reference/gateway.md
- * 6, 10.2). SPDX-License-Identifier: Apache-2.0
+ * 6, 10.2).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/protocol/payloads.h"
 

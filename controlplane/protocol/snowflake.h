@@ -4,7 +4,8 @@
  *
  * One generator a process, used by one thread. It never goes back: not when the clock does, not across a
  * restart (it is seeded with the highest id in the store), and more than 4096 ids in a millisecond run ahead
- * of the clock instead of waiting. SPDX-License-Identifier: Apache-2.0
+ * of the clock instead of waiting.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SNOWFLAKE_H
 #define VOXPOP_SNOWFLAKE_H

@@ -1,6 +1,7 @@
 /*
  * The generic cell rate algorithm: `full_us` is when the bucket would be full; each request moves it one
- * interval on. SPDX-License-Identifier: Apache-2.0
+ * interval on.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/rest/limits.h"
 

@@ -1,6 +1,7 @@
 /*
  * Members. Whoever changes another must rank above them; what each field needs is in the table of
- * member_fields. SPDX-License-Identifier: Apache-2.0
+ * member_fields.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/rest/call.h"
 

@@ -1,6 +1,7 @@
 /*
  * Replies: HTTP/1.1 responses with the headers that clients look at, and the error bodies of
- * reference/rest.md 3 and 4. SPDX-License-Identifier: Apache-2.0
+ * reference/rest.md 3 and 4.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/rest/call.h"
 

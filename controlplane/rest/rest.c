@@ -1,7 +1,8 @@
 /*
  * The way of a request: route -> who asks -> limits -> body -> what is named and may be -> handler. Whatever
  * refuses, answers. Order matters: an unknown route is 404 even without a token, because clients drop their
- * token on any 401. SPDX-License-Identifier: Apache-2.0
+ * token on any 401.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/rest/call.h"
 

@@ -6,8 +6,8 @@
  *
  * Threading: the main thread. rest_handle never blocks; `done` is called once for every request, during
  * rest_handle or later during store_drain. Effects of a mutation go to the model's sink before `done`, once,
- * in outbox order; a replayed request (same key) has a reply and no effects. SPDX-License-Identifier:
- * Apache-2.0
+ * in outbox order; a replayed request (same key) has a reply and no effects.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_REST_H
 #define VOXPOP_REST_H

@@ -1,6 +1,7 @@
 /*
  * The route table: every method and pattern with the permission it needs, its bucket, its handler and its
- * text; and the matcher. README's list of routes is generated from it. SPDX-License-Identifier: Apache-2.0
+ * text; and the matcher. README's list of routes is generated from it.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/rest/call.h"
 

@@ -5,8 +5,8 @@
  * A change is noted here and carried out in the inactive half as soon as every worker has left it; then that
  * half is published. The other half has missed the changes of this round: they are made there first in the
  * next one, so no round copies the whole map. A restarted writer does not know what was missed: it fills the
- * inactive half anew from what is true, and the other half with a copy of that. SPDX-License-Identifier:
- * Apache-2.0
+ * inactive half anew from what is true, and the other half with a copy of that.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_MAPS_H
 #define VOXPOP_MAPS_H

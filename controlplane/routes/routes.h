@@ -1,8 +1,8 @@
 /*
  * The table of prefixes (route.h), as the operator and the configuration want it. A change is made in a copy
  * of the active table and published as soon as every worker has left the inactive one; whoever asked is
- * answered then. The table in the region is what is true: it outlives this process. SPDX-License-Identifier:
- * Apache-2.0
+ * answered then. The table in the region is what is true: it outlives this process.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_ROUTES_H
 #define VOXPOP_ROUTES_H

@@ -8,7 +8,7 @@
 
 #include "controlplane/events/audience.h"
 #include "controlplane/events/publish.h"
-#include "controlplane/log.h"
+#include "config/log.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/protocol/opcodes.h"
 #include "controlplane/sessions/payload.h"
@@ -21,7 +21,7 @@ void gateway_refuse(struct control *c, uint64_t connection, uint16_t code, enum 
                     const char *reason)
 {
     link_drop(c->link, why);
-    log_event("gateway_refused", "connection=%" PRIx64 " code=%u", connection, code);
+    log_event(LOG_INFO, "gateway_refused", "connection=%" PRIx64 " code=%u", connection, code);
     link_close(c->link, connection, code, false, reason);
 }
 
@@ -244,7 +244,7 @@ void gateway_closed(struct control *c, uint32_t session, const struct notice_clo
     session_connect(c, session, 0);
     deadlines_add(&c->deadlines, c->now_ms + c->config.keep_gateway_ms, DEADLINE_AWAY,
                   session_subject(c, session));
-    log_event("session_away", "session=%u code=%u", session, n->code);
+    log_event(LOG_INFO, "session_away", "session=%u code=%u", session, n->code);
 }
 
 void gateway_resume_failed(struct control *c, uint32_t session, uint64_t connection)
@@ -280,6 +280,6 @@ void gateway_end(struct control *c, uint32_t session, uint16_t code)
     }
     struct verb_session_ref *v = link_verb(c->link, s->worker, VERB_SESSION_END, sizeof *v);
     *v = (struct verb_session_ref){.session = session, .generation = s->generation, .close_code = code};
-    log_event("session_end", "session=%u user=%" PRIu64 " code=%u", session, s->user_id, code);
+    log_event(LOG_INFO, "session_end", "session=%u user=%" PRIu64 " code=%u", session, s->user_id, code);
     session_give(c, session);
 }

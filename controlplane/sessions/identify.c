@@ -9,7 +9,7 @@
 #include "controlplane/events/audience.h"
 #include "controlplane/events/event_writer.h"
 #include "controlplane/events/publish.h"
-#include "controlplane/log.h"
+#include "config/log.h"
 #include "controlplane/protocol/intents.h"
 #include "controlplane/protocol/opcodes.h"
 #include "controlplane/sessions/payload.h"
@@ -122,7 +122,7 @@ static enum input_result identify(struct control *c, uint64_t connection, const 
     }
     snapshot_ready(c, session);
     presence_set(c, session, &i.presence);
-    log_event("session_open", "session=%u user=%" PRIu64 " guilds=%zu intents=%u", session, u->id,
+    log_event(LOG_INFO, "session_open", "session=%u user=%" PRIu64 " guilds=%zu intents=%u", session, u->id,
               snapshot_guild_count(c, session), session_of(c, session)->intents);
     *cursor = 1;
     return INPUT_MORE;
@@ -242,7 +242,7 @@ static void go_on(struct control *c, uint32_t session, uint64_t connection, uint
     }
     dispatch_resumed(&c->out);
     publish_session(c, session, &c->out);
-    log_event("session_resume", "session=%u seq=%u", session, seq);
+    log_event(LOG_INFO, "session_resume", "session=%u seq=%u", session, seq);
 }
 
 void gateway_resume(struct control *c, uint64_t connection, const json_t *d)

@@ -1,6 +1,7 @@
 /*
  * Op 8: members on demand (reference/gateway.md 9). Always answered, also with nothing; as many steps as
- * there are chunks that do not fit one transaction. SPDX-License-Identifier: Apache-2.0
+ * there are chunks that do not fit one transaction.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/sessions/gateway.h"
 

@@ -1,6 +1,7 @@
 /*
  * Reading what clients send: JSON text to plain structs, pure, before anybody acts on it. Strings are
- * borrowed from the JSON they were read from. SPDX-License-Identifier: Apache-2.0
+ * borrowed from the JSON they were read from.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_PAYLOAD_H
 #define VOXPOP_PAYLOAD_H

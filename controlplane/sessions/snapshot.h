@@ -1,6 +1,7 @@
 /*
  * What a session is told when it begins: READY and a GUILD_CREATE for each of its guilds, as its user sees
- * them. SPDX-License-Identifier: Apache-2.0
+ * them.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SNAPSHOT_H
 #define VOXPOP_SNAPSHOT_H

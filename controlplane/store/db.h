@@ -1,6 +1,7 @@
 /*
  * One connection to the SQLite file: its statements, listed once, prepared when first used, and kept. Private
- * to this folder. A connection belongs to one thread. SPDX-License-Identifier: Apache-2.0
+ * to this folder. A connection belongs to one thread.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_STORE_DB_H
 #define VOXPOP_STORE_DB_H

@@ -7,7 +7,8 @@
  *
  * Who touches what: `lanes` and `finished` under `lock`; each lane's connection by its thread; `start` by the
  * caller's thread before the first submit and never after. A group that fails on the disk is tried again one
- * operation at a time, so that an operation fails for its own fault only. SPDX-License-Identifier: Apache-2.0
+ * operation at a time, so that an operation fails for its own fault only.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/store/db.h"
 

@@ -13,8 +13,8 @@
  * grow; what the publisher has not published when it dies is listed by store_outbox_after at the next start.
  *
  * Full queue: store_submit refuses (false) and the caller says so to its client. Disk errors: the operation's
- * status names them; nothing of its group is kept and nothing else is disturbed. SPDX-License-Identifier:
- * Apache-2.0
+ * status names them; nothing of its group is kept and nothing else is disturbed.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_STORE_H
 #define VOXPOP_STORE_H

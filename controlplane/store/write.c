@@ -1,6 +1,7 @@
 /*
  * Mutations of messages and reactions, and the outbox row that each leaves. Every function here runs inside
- * the writer's transaction. SPDX-License-Identifier: Apache-2.0
+ * the writer's transaction.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/store/db.h"
 

@@ -5,7 +5,7 @@
 #include "controlplane/supervise/child.h"
 
 #include "controlplane/supervise/leftover.h"
-#include "controlplane/supervise/line.h"
+#include "config/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,8 +66,8 @@ bool child_prepare(struct child *ch, const struct config *c, const char *name,
         found = find_program(ch->program, sizeof ch->program, name);
     }
     if (!found)
-        line("error", "no_program", "name=%s path=\"%s\" hint=\"build it, or set supervise.%s\"", name, given,
-             name);
+        log_event(LOG_ERROR, "no_program", "name=%s path=\"%s\" hint=\"build it, or set supervise.%s\"", name,
+                  given, name);
     return found;
 }
 
@@ -100,7 +100,8 @@ static void become(const struct child *ch, const struct config *c, const char *f
         leftover_detach(c);
     }
     execl(ch->program, ch->program, "--config", file, (char *)NULL);
-    line("error", "exec_failed", "name=%s program=%s error=\"%s\"", ch->name, ch->program, strerror(errno));
+    log_event(LOG_ERROR, "exec_failed", "name=%s program=%s error=%s", ch->name, ch->program,
+              log_text(strerror(errno)).text);
     _exit(127);
 }
 
@@ -111,7 +112,7 @@ bool child_start(struct child *ch, const struct config *c, const char *file)
         become(ch, c, file);
     int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
     if (pidfd < 0) {
-        line("error", "start_failed", "name=%s error=\"%s\"", ch->name, strerror(errno));
+        log_event(LOG_ERROR, "start_failed", "name=%s error=%s", ch->name, log_text(strerror(errno)).text);
         if (pid > 0) {
             kill(pid, SIGKILL);
             waitpid(pid, NULL, 0);
@@ -124,8 +125,9 @@ bool child_start(struct child *ch, const struct config *c, const char *file)
     ch->own = true;
     ch->started_us = region_now_us();
     if (!child_write_pid(ch->pid_file, pid))
-        line("error", "pid_file_failed", "file=%s error=\"%s\"", ch->pid_file, strerror(errno));
-    line("info", "started", "name=%s pid=%d", ch->name, (int)pid);
+        log_event(LOG_ERROR, "pid_file_failed", "file=%s error=%s", ch->pid_file,
+                  log_text(strerror(errno)).text);
+    log_event(LOG_INFO, "started", "name=%s pid=%d", ch->name, (int)pid);
     return true;
 }
 
@@ -170,8 +172,9 @@ static bool adopt(struct child *ch, pid_t pid)
     ch->own = false;
     ch->started_us = region_now_us();
     if (!child_write_pid(ch->pid_file, pid))
-        line("error", "pid_file_failed", "file=%s error=\"%s\"", ch->pid_file, strerror(errno));
-    line("info", "adopted", "name=%s pid=%d", ch->name, (int)pid);
+        log_event(LOG_ERROR, "pid_file_failed", "file=%s error=%s", ch->pid_file,
+                  log_text(strerror(errno)).text);
+    log_event(LOG_INFO, "adopted", "name=%s pid=%d", ch->name, (int)pid);
     return true;
 }
 
@@ -192,9 +195,9 @@ void child_ended(struct child *ch, bool asked)
     uint64_t pause_us = restart_pause(&ch->restart, lived_us);
     ch->due_us = region_now_us() + pause_us;
     const char *how = !ch->own ? "adopted" : info.si_code == CLD_EXITED ? "status" : "signal";
-    line(asked ? "info" : "warning", "ended", "name=%s pid=%d %s=%d lived_ms=%llu pause_ms=%llu", ch->name,
-         (int)ch->pid, how, ch->own ? info.si_status : 1, (unsigned long long)lived_us / 1000,
-         (unsigned long long)pause_us / 1000);
+    log_event(asked ? LOG_INFO : LOG_WARNING, "ended", "name=%s pid=%d %s=%d lived_ms=%llu pause_ms=%llu",
+              ch->name, (int)ch->pid, how, ch->own ? info.si_status : 1, (unsigned long long)lived_us / 1000,
+              (unsigned long long)pause_us / 1000);
     ch->pid = 0;
     ch->pidfd = -1;
 }

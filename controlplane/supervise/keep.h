@@ -1,5 +1,6 @@
 /*
- * Making the region, or keeping the one that is there. SPDX-License-Identifier: Apache-2.0
+ * Making the region, or keeping the one that is there.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SUPERVISE_KEEP_H
 #define VOXPOP_SUPERVISE_KEEP_H

@@ -4,7 +4,7 @@
  */
 #include "controlplane/supervise/leftover.h"
 
-#include "controlplane/supervise/line.h"
+#include "config/log.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -28,7 +28,8 @@ bool leftover_enter_netns(const struct config *c)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool entered = fd >= 0 && setns(fd, CLONE_NEWNET) == 0;
     if (!entered)
-        line("error", "netns_failed", "netns=%s error=\"%s\"", c->dataplane.netns, strerror(errno));
+        log_event(LOG_ERROR, "netns_failed", "netns=%s error=%s", c->dataplane.netns,
+                  log_text(strerror(errno)).text);
     if (fd >= 0)
         close(fd);
     return entered;
@@ -80,12 +81,12 @@ void leftover_detach(const struct config *c)
         /* Only this very program: another one attached in between stays. */
         LIBBPF_OPTS(bpf_xdp_attach_opts, old, .old_prog_fd = fd);
         if (!ours(name))
-            line("warning", "xdp_foreign", "interface=%s program=%s", p->interfaces[i].name, name);
+            log_event(LOG_WARNING, "xdp_foreign", "interface=%s program=%s", p->interfaces[i].name, name);
         else if (bpf_xdp_detach(interface, flags | XDP_FLAGS_REPLACE, &old))
-            line("error", "xdp_detach_failed", "interface=%s program=%s error=\"%s\"", p->interfaces[i].name,
-                 name, strerror(errno));
+            log_event(LOG_ERROR, "xdp_detach_failed", "interface=%s program=%s error=%s",
+                      p->interfaces[i].name, name, log_text(strerror(errno)).text);
         else
-            line("info", "xdp_detached", "interface=%s program=%s", p->interfaces[i].name, name);
+            log_event(LOG_INFO, "xdp_detached", "interface=%s program=%s", p->interfaces[i].name, name);
         close(fd);
     }
 }

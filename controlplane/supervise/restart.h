@@ -1,6 +1,7 @@
 /*
  * When a process that died is started again: at once the first time, then after pauses that double, until it
- * has lived long enough to count as stable. No clock of its own. SPDX-License-Identifier: Apache-2.0
+ * has lived long enough to count as stable. No clock of its own.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SUPERVISE_RESTART_H
 #define VOXPOP_SUPERVISE_RESTART_H

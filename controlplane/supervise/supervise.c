@@ -11,7 +11,7 @@
 #include "controlplane/supervise/child.h"
 #include "controlplane/supervise/keep.h"
 #include "controlplane/supervise/leftover.h"
-#include "controlplane/supervise/line.h"
+#include "config/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,17 +82,19 @@ static bool take_directory(struct supervisor *s)
 {
     const char *directory = s->config->pop.run_directory;
     if (!make_directory(directory) || (s->lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
-        line("error", "run_directory_failed", "path=%s error=\"%s\"", directory, strerror(errno));
+        log_event(LOG_ERROR, "run_directory_failed", "path=%s error=%s", directory,
+                  log_text(strerror(errno)).text);
         return false;
     }
     if (flock(s->lock, LOCK_EX | LOCK_NB)) {
-        line("error", "already_running", "path=%s", directory);
+        log_event(LOG_ERROR, "already_running", "path=%s", directory);
         return false;
     }
     snprintf(s->pid_file, sizeof s->pid_file, "%s/supervise.pid", directory);
     snprintf(s->region_path, sizeof s->region_path, "%s/" CONFIG_REGION_FILE, directory);
     if (!child_write_pid(s->pid_file, getpid())) {
-        line("error", "pid_file_failed", "file=%s error=\"%s\"", s->pid_file, strerror(errno));
+        log_event(LOG_ERROR, "pid_file_failed", "file=%s error=%s", s->pid_file,
+                  log_text(strerror(errno)).text);
         return false;
     }
     return true;
@@ -121,20 +123,19 @@ static bool open_region(struct supervisor *s)
 {
     char why[256], note[256];
     if (keep_existing(&s->region, s->region_path, s->config, why)) {
-        line("info", "region_kept", "size_mib=%llu", (unsigned long long)s->region.size >> 20);
+        log_event(LOG_INFO, "region_kept", "size_mib=%llu", (unsigned long long)s->region.size >> 20);
         for (int i = 0; i < CHILDREN; i++)
             child_adopt(&s->child[i], &s->region);
     } else {
         if (*why)
-            line("warning", "region_discarded", "reason=\"%s\"", why);
+            log_event(LOG_WARNING, "region_discarded", "reason=%s", log_text(why).text);
         end_strangers(s);
         if (!keep_create(&s->region, s->region_path, s->config, note, why)) {
-            line("error", "region_failed", "reason=\"%s\"", why);
+            log_event(LOG_ERROR, "region_failed", "reason=%s", log_text(why).text);
             return false;
         }
-        line("info", "region_created", "size_mib=%llu hugepages=%d%s%s%s",
-             (unsigned long long)s->region.size >> 20, s->region.huge, *note ? " note=\"" : "", note,
-             *note ? "\"" : "");
+        log_event(LOG_INFO, "region_created", "size_mib=%llu hugepages=%d note=%s",
+                  (unsigned long long)s->region.size >> 20, s->region.huge, log_text(note).text);
     }
     region_process_enter(&s->region, PROCESS_SUPERVISOR);
     atomic_store(&s->region.header->process[PROCESS_SUPERVISOR].ready, 1);
@@ -159,13 +160,14 @@ static void reload(struct supervisor *s)
     struct config *fresh = malloc(sizeof *fresh);
     char *why = malloc(CONFIG_WHY_MAX);
     if (fresh && why && config_load(fresh, s->file, why)) {
-        line("info", "reload", "file=%s", s->file);
+        log_limit((enum log_level)fresh->log.level, fresh->log.lines_per_second);
+        log_event(LOG_INFO, "reload", "file=%s", s->file);
         for (int i = 0; i < CHILDREN; i++)
             child_signal(&s->child[i], SIGHUP);
     } else {
         if (why)
             why[strcspn(why, "\n")] = 0;
-        line("error", "reload_refused", "reason=\"%s\"", why ? why : "no memory");
+        log_event(LOG_ERROR, "reload_refused", "reason=%s", log_text(why ? why : "no memory").text);
     }
     free(fresh);
     free(why);
@@ -177,7 +179,7 @@ static void stop(struct supervisor *s)
         return;
     s->stopping = true;
     s->kill_at_us = region_now_us() + s->config->supervise.stop_timeout_s * 1000000ull;
-    line("info", "stopping", "patience_s=%u", s->config->supervise.stop_timeout_s);
+    log_event(LOG_INFO, "stopping", "patience_s=%u", s->config->supervise.stop_timeout_s);
     notify("STOPPING=1");
     atomic_store(&s->region.header->process[PROCESS_SUPERVISOR].ready, 0);
     for (int i = 0; i < CHILDREN; i++)
@@ -213,7 +215,8 @@ static void look_ready(struct supervisor *s)
                 atomic_load(&p->ready);
     }
     if (ready && !s->serving) {
-        line("info", "ready", "dataplane=%d controlplane=%d", (int)s->child[0].pid, (int)s->child[1].pid);
+        log_event(LOG_INFO, "ready", "dataplane=%d controlplane=%d", (int)s->child[0].pid,
+                  (int)s->child[1].pid);
         notify("READY=1");
     }
     s->serving = ready;
@@ -263,8 +266,10 @@ int supervise_run(const struct config *c, const char *file)
 {
     struct supervisor s = {.config = c, .lock = -1, .signals = -1};
     int code = 1;
+    log_process("supervise");
+    log_limit((enum log_level)c->log.level, c->log.lines_per_second);
     if (!realpath(file, s.file)) {
-        line("error", "no_configuration", "file=%s error=\"%s\"", file, strerror(errno));
+        log_event(LOG_ERROR, "no_configuration", "file=%s error=%s", file, log_text(strerror(errno)).text);
         return 1;
     }
     if (!child_prepare(&s.child[0], c, "dataplane", PROCESS_DATAPLANE) ||
@@ -277,7 +282,7 @@ int supervise_run(const struct config *c, const char *file)
     region_detach(&s.region);
     region_remove(s.region_path);
     unlink(s.pid_file);
-    line("info", "stopped", "pid=%d", (int)getpid());
+    log_event(LOG_INFO, "stopped", "pid=%d", (int)getpid());
     code = 0;
 out:
     if (s.signals >= 0)

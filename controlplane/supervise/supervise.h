@@ -8,7 +8,8 @@
  *
  * SIGTERM, SIGINT: both processes are told to end, waited for, and the region is removed. SIGHUP: the
  * configuration is checked and, if good, both processes are told to reload. Killed otherwise: everything
- * stays. SPDX-License-Identifier: Apache-2.0
+ * stays.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SUPERVISE_H
 #define VOXPOP_SUPERVISE_H

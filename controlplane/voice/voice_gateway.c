@@ -11,7 +11,7 @@
 
 #include "controlplane/events/audience.h"
 #include "controlplane/events/publish.h"
-#include "controlplane/log.h"
+#include "config/log.h"
 #include "controlplane/protocol/opcodes.h"
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
@@ -29,7 +29,7 @@ static void refuse(struct control *c, uint64_t connection, uint16_t code, enum d
                    const char *reason)
 {
     link_drop(c->link, why);
-    log_event("voice_refused", "connection=%" PRIx64 " code=%u", connection, code);
+    log_event(LOG_INFO, "voice_refused", "connection=%" PRIx64 " code=%u", connection, code);
     link_close(c->link, connection, code, false, reason);
 }
 
@@ -186,8 +186,8 @@ static void identify(struct control *c, uint64_t connection, const json_t *d)
     session_bind(c, slot, connection);
     voice_member_set(c, slot);
     send_ready(c, slot, r);
-    log_event("voice_open", "session=%u user=%" PRIu64 " channel=%" PRIu64 " ssrc=%u worker=%u", slot,
-              i.user_id, r->channel_id, session_of(c, slot)->ssrc, r->worker);
+    log_event(LOG_INFO, "voice_open", "session=%u user=%" PRIu64 " channel=%" PRIu64 " ssrc=%u worker=%u",
+              slot, i.user_id, r->channel_id, session_of(c, slot)->ssrc, r->worker);
 }
 
 /* ---- op 1: select protocol ---- */
@@ -559,5 +559,5 @@ void voice_unbind(struct control *c, uint32_t slot, uint16_t code)
     s->mode = VOICE_MODE_NONE;
     s->ready = s->spoke = s->speaking = 0;
     s->discovered_port = s->selected_port = 0;
-    log_event("voice_end", "session=%u user=%" PRIu64 " code=%u", slot, s->user_id, code);
+    log_event(LOG_INFO, "voice_end", "session=%u user=%" PRIu64 " code=%u", slot, s->user_id, code);
 }

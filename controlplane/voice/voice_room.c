@@ -2,8 +2,8 @@
  * Rooms and members: which worker has which room, and the indices of both; see voice.h.
  *
  * A member's index is handed out again as late as possible, and each time with the next generation: workers
- * tell uses of one slot apart by it, and keep their nonce counters by its parity. SPDX-License-Identifier:
- * Apache-2.0
+ * tell uses of one slot apart by it, and keep their nonce counters by its parity.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/voice/voice.h"
 

@@ -14,7 +14,8 @@
  * pointer): what must survive is the raw key.
  *
  * Read first: RFC 5116 (interface), NIST SP 800-38D (GCM), RFC 8439 (ChaCha20-Poly1305),
- * draft-irtf-cfrg-xchacha-03. SPDX-License-Identifier: Apache-2.0
+ * draft-irtf-cfrg-xchacha-03.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CRYPTO_AEAD_H
 #define VOXPOP_CRYPTO_AEAD_H

@@ -2,7 +2,8 @@
  * The AEADs on libipsec-mb's direct interface: its functions for this processor, without its job queues.
  *
  * The manager is written once and only read afterwards, so every thread may use it. Direct calls keep their
- * state on the caller's stack. SPDX-License-Identifier: Apache-2.0
+ * state on the caller's stack.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <intel-ipsec-mb.h>
 #include <assert.h>

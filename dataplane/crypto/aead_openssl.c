@@ -3,8 +3,8 @@
  *
  * EVP keeps an expanded key inside a context that is allocated, so a key here is the raw key, and each thread
  * has one context for each cipher and direction, re-keyed when a message comes under another key than the
- * last one. The contexts live as long as their thread, made on its first message. SPDX-License-Identifier:
- * Apache-2.0
+ * last one. The contexts live as long as their thread, made on its first message.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <assert.h>
 #include <openssl/evp.h>

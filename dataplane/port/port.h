@@ -115,14 +115,16 @@ struct port_config {
     const char *interface[PORT_INTERFACES_MAX]; /* afxdp: names; memif: socket paths; pci: "0000:3b:00.0" or
                                                    "net_x,a=b" */
     enum port_memory memory;
-    unsigned memory_mb;            /* of packet memory and driver needs; 0: what `packets` needs */
-    unsigned packets;              /* packet buffers per port; 0: 16384 */
-    unsigned descriptors;          /* per queue and direction, a power of two; 0: 2048 */
-    const char *file_prefix;       /* of DPDK's runtime files; NULL: voxpop */
-    const char *xdp_program;       /* afxdp: path of steer.bpf.o */
-    bool memif_server;             /* memif: we listen on the socket; the other side connects */
-    unsigned log_level;            /* DPDK's: 0: warnings and worse, 7: info, 8: debug */
-    void (*log)(const char *line); /* takes DPDK's lines; NULL: stderr, each with "dpdk: " before it */
+    unsigned memory_mb;      /* of packet memory and driver needs; 0: what `packets` needs */
+    unsigned packets;        /* packet buffers per port; 0: 16384 */
+    unsigned descriptors;    /* per queue and direction, a power of two; 0: 2048 */
+    const char *file_prefix; /* of DPDK's runtime files; NULL: voxpop */
+    const char *xdp_program; /* afxdp: path of steer.bpf.o */
+    bool memif_server;       /* memif: we listen on the socket; the other side connects */
+    unsigned log_level;      /* DPDK's: 0: warnings and worse, 7: info, 8: debug */
+    void (*log)(unsigned severity,
+                const char *line); /* takes DPDK's lines with its level, 1 the worst and 8 debug; NULL: they
+                                      go to stderr, each with "dpdk: " before it */
 };
 
 /*

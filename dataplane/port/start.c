@@ -40,7 +40,7 @@ static struct {
     struct device *device[PORT_INTERFACES_MAX];
     struct port_queue *queue[PORT_WORKERS_MAX * PORT_INTERFACES_MAX]; /* queue k is worker k % workers' */
     unsigned queues;
-    void (*log)(const char *line);
+    void (*log)(unsigned severity, const char *line);
     char last_line[256]; /* of DPDK's, for the operator */
 } ports;
 
@@ -68,7 +68,7 @@ static ssize_t log_write(void *cookie, const char *text, size_t len)
             continue;
         memcpy(ports.last_line, line, sizeof line);
         if (ports.log)
-            ports.log(ports.last_line);
+            ports.log((unsigned)rte_log_cur_msg_loglevel(), ports.last_line);
         else
             fprintf(stderr, "dpdk: %s\n", ports.last_line);
     }

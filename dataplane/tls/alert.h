@@ -1,6 +1,7 @@
 /*
  * TLS alerts, and a refusal: the reason that is counted with the alert that the peer is told. RFC 8446 6, RFC
- * 7301. SPDX-License-Identifier: Apache-2.0
+ * 7301.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TLS_ALERT_H
 #define VOXPOP_TLS_ALERT_H

@@ -3,7 +3,8 @@
  *
  * Refuses, in one line that says what to do: files that cannot be read or are not PEM, keys with a
  * passphrase, keys that do not belong to the certificate or are not ECDSA P-256, certificates out of date,
- * chains longer than a flight. SPDX-License-Identifier: Apache-2.0
+ * chains longer than a flight.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TLS_CERT_H
 #define VOXPOP_TLS_CERT_H

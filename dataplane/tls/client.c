@@ -1,6 +1,7 @@
 /*
  * The client's side, for the load generator and for tests: OpenSSL shakes hands, then our record layer goes
- * on. SPDX-License-Identifier: Apache-2.0
+ * on.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <openssl/err.h>
 #include <stdio.h>

@@ -3,7 +3,8 @@
  * 8446 4.6.3, 5.5.
  *
  * Our own KeyUpdate waits until the previous epoch is released: so two write secrets are enough for every
- * retransmission. SPDX-License-Identifier: Apache-2.0
+ * retransmission.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <assert.h>
 #include "dataplane/base/bytes.h"

@@ -3,7 +3,8 @@
  *
  * OpenSSL reads from and writes to memory. Its secrets come by the keylog callback; its alerts are noted by
  * the info callback. A step that ends the server's handshake writes nothing but tickets, already under the
- * application key: so its records are counted. SPDX-License-Identifier: Apache-2.0
+ * application key: so its records are counted.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <openssl/err.h>
 #include <stdlib.h>

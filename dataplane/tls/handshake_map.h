@@ -1,7 +1,8 @@
 /*
  * The handshakes of one worker that are under way, by handle. Of fixed size; known to the helper thread
  * alone. Open addressing with linear probing, at most half full; a removal moves later entries of the run
- * forward. SPDX-License-Identifier: Apache-2.0
+ * forward.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TLS_HANDSHAKE_MAP_H
 #define VOXPOP_TLS_HANDSHAKE_MAP_H

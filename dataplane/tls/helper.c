@@ -7,7 +7,8 @@
  * gone to sleep. The helper takes a request only when its longest result would find room, so results are
  * never lost: a worker that does not poll holds up itself alone. A worker counts its handshakes from the
  * first record to the last result, so that there are never more than handshakes_max, and keeps that many
- * CANCELs of room in its ring. SPDX-License-Identifier: Apache-2.0
+ * CANCELs of room in its ring.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
 #include <pthread.h>

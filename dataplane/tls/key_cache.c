@@ -1,6 +1,7 @@
 /*
  * Four-way sets; the ways of a set are replaced in turn, passing over those used in this burst. Tags lie
- * apart from the keys: a lookup touches two lines, then its key. SPDX-License-Identifier: Apache-2.0
+ * apart from the keys: a lookup touches two lines, then its key.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/tls/key_cache.h"
 #include <stdlib.h>

@@ -3,7 +3,8 @@
  * 192 bytes and not 1 KiB a direction. Process-local; a miss derives (0.7 to 3 us), an eviction wipes.
  *
  * A handle must name one life of one connection (slot and generation): keys are found by handle, direction
- * and epoch alone. SPDX-License-Identifier: Apache-2.0
+ * and epoch alone.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TLS_KEY_CACHE_H
 #define VOXPOP_TLS_KEY_CACHE_H

@@ -4,7 +4,8 @@
  * Owns: the three suites of TLS 1.3 that we speak, deriving key and IV from a traffic secret, the next secret
  * after a KeyUpdate. An idle connection keeps only its secrets (tls_conn.h); a worker keeps expanded keys in
  * a small cache (key_cache.h). Refuses: an epoch whose secret is no longer held. Read first: RFC
- * 8446 5.3, 7.2, 7.3. SPDX-License-Identifier: Apache-2.0
+ * 8446 5.3, 7.2, 7.3.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TLS_KEYS_H
 #define VOXPOP_TLS_KEYS_H

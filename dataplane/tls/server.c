@@ -2,7 +2,8 @@
  * The server's context: what we offer, in which order. RFC 8446 4.2, 4.6.1; RFC 7301.
  *
  * AES-128-GCM first: its keys are derived with SHA-256, in a third of the time that SHA-384 takes, each time
- * an idle connection wakes. SPDX-License-Identifier: Apache-2.0
+ * an idle connection wakes.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <openssl/err.h>
 #include <stdio.h>

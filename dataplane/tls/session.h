@@ -1,6 +1,7 @@
 /*
  * The inside of a handshake, shared by the server's, the client's and the common half. Known to dataplane/tls
- * alone. SPDX-License-Identifier: Apache-2.0
+ * alone.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TLS_SESSION_H
 #define VOXPOP_TLS_SESSION_H

@@ -5,7 +5,8 @@
  * A message is contiguous: one that would wrap is preceded by a filler. Full: spsc_reserve returns NULL; the
  * caller's policy applies. The producer's view and the consumer's lie in different cache lines. Publishing
  * and releasing are sequentially consistent, so that a side may store a flag and then look for messages (or
- * the other way round) without both sides missing each other. SPDX-License-Identifier: Apache-2.0
+ * the other way round) without both sides missing each other.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TLS_SPSC_H
 #define VOXPOP_TLS_SPSC_H

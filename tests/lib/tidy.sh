@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 TIDY_LINES_MAX=600
+TIDY_FUNCTION_MAX=70
 
 tidy_files() {
     git -C "$ROOT" -c safe.directory="$ROOT" ls-files -- "$@"
@@ -28,10 +29,19 @@ tidy_long_files() {
     done
 }
 
+# The function that starts and ends with a brace in the first column.
+tidy_long_functions() {
+    tidy_files '*.c' | (cd "$ROOT" && xargs -r awk -v max="$TIDY_FUNCTION_MAX" '
+        FNR == 1 { start = 0 }
+        /^{/ { start = FNR }
+        /^}/ { if (start && FNR - start > max) print FILENAME ":" start ": " FNR - start " lines"; start = 0 }')
+}
+
+# On a line of its own.
 tidy_without_licence() {
     local file
     for file in $(tidy_files '*.c' '*.h' '*.def' '*.sh' '*.mjs' '*.py'); do
-        head -n 40 "$ROOT/$file" | grep -q 'SPDX-License-Identifier' || printf '%s\n' "$file"
+        head -n 40 "$ROOT/$file" | grep -qE '^(/\*|//| \*|#)? *SPDX-License-Identifier: [A-Z]' || printf '%s\n' "$file"
     done
 }
 
@@ -49,6 +59,7 @@ tidy_in_c() {
 
 suite_tidy() {
     tidy_long_files | tidy_rule "no file has more than $TIDY_LINES_MAX lines"
+    tidy_long_functions | tidy_rule "no function has more than $TIDY_FUNCTION_MAX lines"
     tidy_without_licence | tidy_rule "every file names its licence"
     tidy_in_c '^dataplane/port/' '\brte_[a-z]|<rte_' | tidy_rule "DPDK is named in dataplane/port only"
     tidy_in_c '^tests/' '\b(strcpy|strcat|sprintf|gets|strtok|alloca)\(' | tidy_rule "no banned call"

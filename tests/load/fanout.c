@@ -5,7 +5,8 @@
  * First flat out with a window, which loses nothing and says about where the peak is; then the highest rate
  * in real time (speakers speak when it is their turn, whether or not the box keeps up) at which less than one
  * packet in a thousand is missing. Every missing packet must have been counted as dropped by somebody; any
- * wrong one ends the run. SPDX-License-Identifier: Apache-2.0
+ * wrong one ends the run.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /*
  * Sealing alone: what one core does when all it does is aead_seal_batch, in batches as the dataplane makes
- * them, with as many keys. SPDX-License-Identifier: Apache-2.0
+ * them, with as many keys.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <sched.h>
 #include <stdlib.h>

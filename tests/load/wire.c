@@ -1,7 +1,8 @@
 /*
  * The wire alone: frames as long as a sealed voice packet go to whoever sends them back (dpdk-testpmd
  * macswap) and come again, each going out anew as soon as it is back. Counts what came back; checks lengths
- * and that nothing is lost. SPDX-License-Identifier: Apache-2.0
+ * and that nothing is lost.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /*
  * The NOC page: asks for /status.json once a second and shows it. Rates are differences between two answers,
- * over the box's own clock. SPDX-License-Identifier: Apache-2.0
+ * over the box's own clock.
+ * SPDX-License-Identifier: Apache-2.0
  */
 "use strict";
 

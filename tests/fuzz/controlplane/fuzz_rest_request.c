@@ -1,7 +1,8 @@
 /*
  * Whole REST requests against a small guild: the first line is "METHOD path?query" (with a ! in front: asked
  * by a lesser member), the rest the body. Checks that every request is answered once, with a well-formed
- * head, and a body that is a JSON value where one is said to be. SPDX-License-Identifier: Apache-2.0
+ * head, and a body that is a JSON value where one is said to be.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/guilds/actions.h"
 #include "controlplane/rest/rest.h"

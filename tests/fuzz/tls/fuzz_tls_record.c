@@ -3,7 +3,8 @@
  * as inner plaintexts.
  *
  * First byte of the input: bit 0 chooses between the two, bit 1 the side, the rest the phase or the suite.
- * Inner plaintexts follow as {length:2}{bytes}. SPDX-License-Identifier: Apache-2.0
+ * Inner plaintexts follow as {length:2}{bytes}.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdlib.h>
 #include "dataplane/base/bytes.h"

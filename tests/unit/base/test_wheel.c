@@ -1,6 +1,7 @@
 /*
  * The timer wheel against a list of deadlines: nothing early, nothing later than the tick it falls into,
- * whatever time does. SPDX-License-Identifier: Apache-2.0
+ * whatever time does.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /*
  * The operator's tool, run as a program against a made-up region and a made-up control plane: what it prints,
- * what it asks for, and its exit codes. SPDX-License-Identifier: Apache-2.0
+ * what it asks for, and its exit codes.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /*
  * The configuration: its defaults hold, and every mistake is named with its line, its key and what is
- * allowed. SPDX-License-Identifier: Apache-2.0
+ * allowed.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 /*
  * Queues of references against lists of positions: any run of pushes, records, acknowledgements, losses of
  * connection, resumes and ends, in transactions of which some are undone. After every step the queue is what
- * the list says, and the pins are a recount. SPDX-License-Identifier: Apache-2.0
+ * the list says, and the pins are a recount.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

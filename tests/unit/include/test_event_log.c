@@ -1,6 +1,7 @@
 /*
  * The event log's arithmetic: references and positions over the wrap of 32 bits, segments, and which text a
- * session gets. SPDX-License-Identifier: Apache-2.0
+ * session gets.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /*
  * Creating and attaching the region: by two processes, on ordinary memory and on hugepages, and every reason
- * to refuse, word for word. SPDX-License-Identifier: Apache-2.0
+ * to refuse, word for word.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

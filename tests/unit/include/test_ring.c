@@ -1,6 +1,7 @@
 /*
  * The ring between two processes: wraps, fillers, full, done out of order and across restarts; and a million
- * entries between two processes that are killed again and again. SPDX-License-Identifier: Apache-2.0
+ * entries between two processes that are killed again and again.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,8 @@
  * A process that uses transactions, pools, chains and rings is killed at every store into the region, in each
  * of a run of transactions, and then in every store of its recovery. What its next life finds is the state
  * before the transaction or the one after it, nothing between, and going on from there leads where the
- * undisturbed run led. SPDX-License-Identifier: Apache-2.0
+ * undisturbed run led.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

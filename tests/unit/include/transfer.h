@@ -1,6 +1,7 @@
 /*
  * Numbered entries from one end of a ring to the other, each end in transactions of its own, and what both
- * must have seen. SPDX-License-Identifier: Apache-2.0
+ * must have seen.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TEST_TRANSFER_H
 #define VOXPOP_TEST_TRANSFER_H

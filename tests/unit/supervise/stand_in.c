@@ -1,7 +1,8 @@
 /*
  * Stands in for one of the two processes in the supervisor's tests: attaches the region, says that it is
  * ready, notes a SIGHUP, ends on SIGTERM; ends at once while the file "crash" is in the run directory.
- * STAND_IN is the process that it is. SPDX-License-Identifier: Apache-2.0
+ * STAND_IN is the process that it is.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <signal.h>
 #include <stdio.h>

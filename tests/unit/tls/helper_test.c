@@ -1,6 +1,7 @@
 /*
  * The helper thread: handshakes of several workers at once, bounds, cancelling, and what it tells a worker
- * that has forgotten. SPDX-License-Identifier: Apache-2.0
+ * that has forgotten.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /*
  * The other end of our TLS in tests: a real OpenSSL client on memory BIOs, and a server with a certificate
- * made for the run. SPDX-License-Identifier: Apache-2.0
+ * made for the run.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TEST_TLS_PEER_H
 #define VOXPOP_TEST_TLS_PEER_H

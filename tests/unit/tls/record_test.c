@@ -1,6 +1,7 @@
 /*
  * The record layer by itself: cutting, sealing, opening, key epochs. Peers are made with our own seal, where
- * OpenSSL cannot be made to send what the test needs. SPDX-License-Identifier: Apache-2.0
+ * OpenSSL cannot be made to send what the test needs.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

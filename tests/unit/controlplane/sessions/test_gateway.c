@@ -1,6 +1,7 @@
 /*
  * The main gateway's core: what a client is told, by whom it is refused, and that restarts change nothing of
- * it. SPDX-License-Identifier: Apache-2.0
+ * it.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 /*
  * What the live half stands on: inputs taken exactly once and set aside when they kill, waiting for room, the
  * event log's end, classes beyond 64, answers longer than a transaction, maps and routes, deadlines, the
- * log's limit. SPDX-License-Identifier: Apache-2.0
+ * log's limit.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -15,7 +16,6 @@
 
 #include "controlplane/events/audience.h"
 #include "controlplane/events/event_writer.h"
-#include "controlplane/log.h"
 #include "controlplane/protocol/intents.h"
 #include "controlplane/routes/maps.h"
 #include "controlplane/routes/routes.h"
@@ -452,17 +452,6 @@ static void the_index_map_keeps_what_is_put_and_loses_what_is_removed(void **sta
     index_map_free(&m);
 }
 
-static void a_line_of_one_event_is_written_twenty_times_a_second(void **state)
-{
-    uint32_t suppressed = 0, written = 0;
-    for (int i = 0; i < 50; i++)
-        written += (uint32_t)log_admit("test_a", 1000, &suppressed);
-    assert_int_equal(written, LOG_LINES_PER_SECOND);
-    assert_true(log_admit("test_b", 1000, &suppressed)); /* others are not held back */
-    assert_true(log_admit("test_a", 2000, &suppressed));
-    assert_int_equal(suppressed, 30);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -480,7 +469,6 @@ int main(void)
         cmocka_unit_test(routes_are_added_and_removed_and_refused),
         cmocka_unit_test(deadlines_come_in_order),
         cmocka_unit_test(the_index_map_keeps_what_is_put_and_loses_what_is_removed),
-        cmocka_unit_test(a_line_of_one_event_is_written_twenty_times_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

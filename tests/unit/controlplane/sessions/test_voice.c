@@ -1,6 +1,7 @@
 /*
  * Voice: op 4 and its two answers in their order, the voice gateway from identify to leave, and restarts in a
- * call. SPDX-License-Identifier: Apache-2.0
+ * call.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

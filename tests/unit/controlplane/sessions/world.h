@@ -5,7 +5,8 @@
  *
  * The control plane's process can die between any two inputs (world_restart), or in the middle of one
  * (world.die_in_each): its transaction is undone, which must leave the region as it was, and the next life
- * begins. SPDX-License-Identifier: Apache-2.0
+ * begins.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TEST_WORLD_H
 #define VOXPOP_TEST_WORLD_H

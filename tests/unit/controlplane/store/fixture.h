@@ -1,6 +1,7 @@
 /*
  * A model on a real store file, a REST front, a recorder of effects, and ways to ask and wait, for the tests
- * of this folder. SPDX-License-Identifier: Apache-2.0
+ * of this folder.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_TEST_FIXTURE_H
 #define VOXPOP_TEST_FIXTURE_H

@@ -1,6 +1,7 @@
 /*
  * No answered message is lost and none is stored or published twice: repeated keys, restarts, and children
- * killed at random moments on a real file. SPDX-License-Identifier: Apache-2.0
+ * killed at random moments on a real file.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/unit/controlplane/store/fixture.h"
 

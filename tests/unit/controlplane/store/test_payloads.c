@@ -1,6 +1,7 @@
 /*
  * Payloads against the table of what crashes real clients (reference/gateway.md 5, 6, 10, 11): parsed back,
- * each rule a check. SPDX-License-Identifier: Apache-2.0
+ * each rule a check.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/unit/controlplane/store/fixture.h"
 

@@ -1,6 +1,7 @@
 /*
  * REST driven in the process on a real store: messages, pages, reactions, errors, headers (reference/rest.md
- * 1-7). SPDX-License-Identifier: Apache-2.0
+ * 1-7).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/unit/controlplane/store/fixture.h"
 

@@ -1,6 +1,7 @@
 /*
  * Guilds, channels, roles, overwrites and members over REST: who may, what everybody is told, what remains
- * after a restart. SPDX-License-Identifier: Apache-2.0
+ * after a restart.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/unit/controlplane/store/fixture.h"
 
