@@ -7,8 +7,10 @@
  *   - every event and every private answer reaches the client exactly once, in order;
  *   - no voice counter of a receiver's key is used twice.
  *
- * The worker runs in a child process on the same memory; one round of the conversation is: frames to it, one or more of its
- * iterations, its frames back. A child that dies is replaced; what was on its way is lost, as on a network.
+ * The worker runs in a process of its own on the same memory; one round of the conversation is: frames to it, one or more of its
+ * iterations, its frames back. All kills are had from one run: ahead of each store the worker stops and says so, and this process
+ * forks. In the fork the worker is dead at this store: the fork copies the region, starts the next worker on the copy, and holds the
+ * rest of the conversation. What was on its way to the dead worker is lost, as on a network.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdarg.h>
@@ -28,6 +30,7 @@
 #include "dataplane/worker.h"
 #include "store_trap.h"
 
+#define KILLS_AT_ONCE 2
 #define FRAMES_MAX 64
 #define ROUND_US   20000
 #define ROUNDS_MAX 400
@@ -43,7 +46,6 @@ static const struct region_geometry geometry = {
 
 static struct region region;
 static struct worker_config config;
-static uint8_t *snapshot;
 
 struct frames {
     uint32_t count;
@@ -81,15 +83,35 @@ struct round {
     struct frames frames;
 };
 
-static void child_main(int sock, uint64_t fatal, uint64_t virtual_now_us)
+/* What a worker says beside frames, which are longer: a round is over, or the next store is the one with this number. */
+struct report {
+    uint64_t store; /* 0: the round is over */
+};
+
+static int worker_socket, worker_go;
+
+/* Runs in the handler of the store's fault. */
+static void stop_at_store(uint64_t number)
+{
+    struct report stop = {.store = number};
+    char go;
+    if (send(worker_socket, &stop, sizeof stop, 0) != sizeof stop || read(worker_go, &go, 1) != 1)
+        _exit(0);
+}
+
+static void child_main(int sock, int go, bool stops, uint64_t virtual_now_us)
 {
     static struct round round;
     struct child_port port = {.socket = sock};
     struct port_virtual virtual_port = {.rx = child_rx, .tx = child_tx, .user = &port, .mac = {2, 0, 0, 0, 0, 1}};
     struct port_queue *queue = port_virtual_open(&virtual_port);
     char why[256];
-    if (fatal != UINT64_MAX)
-        store_trap_arm(region.base, region.size, fatal);
+    worker_socket = sock;
+    worker_go = go;
+    if (stops) {
+        store_trap_watch(stop_at_store);
+        store_trap_arm(region.base, region.size, 0);
+    }
     struct worker *w = worker_new(&region, 0, &config, queue, NULL, virtual_now_us, why);
     if (!w)
         abort();
@@ -99,24 +121,22 @@ static void child_main(int sock, uint64_t fatal, uint64_t virtual_now_us)
         port.next = 0;
         while (worker_step(w, round.now_us) || port.next < round.frames.count)
             ;
-        uint64_t stores = store_trap_count();
-        uint8_t done[12] = {0xff};
-        memcpy(done + 1, &stores, sizeof stores);
-        send(sock, done, sizeof done, 0);
+        send(sock, &(struct report){0}, sizeof(struct report), 0);
     }
     _exit(0);
 }
 
 struct child {
     pid_t pid;
-    int socket;
-    uint64_t stores;
+    int socket; /* for rounds and frames */
+    int go;     /* a byte lets it go on at a store */
 };
 
-static void child_start(struct child *c, uint64_t fatal, uint64_t now_us)
+static void child_start(struct child *c, bool stops, uint64_t now_us)
 {
-    int pair[2];
+    int pair[2], go[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    assert_int_equal(pipe(go), 0);
     int size = 1 << 20;
     setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
@@ -124,37 +144,85 @@ static void child_start(struct child *c, uint64_t fatal, uint64_t now_us)
     assert_true(c->pid >= 0);
     if (c->pid == 0) {
         close(pair[0]);
-        child_main(pair[1], fatal, now_us);
+        close(go[1]);
+        child_main(pair[1], go[0], stops, now_us);
     }
     close(pair[1]);
+    close(go[0]);
     c->socket = pair[0];
+    c->go = go[1];
 }
 
+/* In a fork the child is another process's, which waits for it. */
 static void child_end(struct child *c)
 {
     close(c->socket);
+    close(c->go);
     waitpid(c->pid, NULL, 0);
+}
+
+/* ---- kills: a fork each ---- */
+
+static struct kill {
+    pid_t pid; /* 0: none runs */
+    uint64_t store;
+    void *copy; /* of the region, as the dead worker left it */
+} kills[KILLS_AT_ONCE];
+
+static uint64_t stores;    /* that the worker has come to */
+static uint64_t harmful;   /* the first store at which a kill did harm; 0: none so far */
+static struct kill *death; /* in a fork: what it is about */
+
+static void wait_for_kill(struct kill *k)
+{
+    int status;
+    if (k->pid && waitpid(k->pid, &status, 0) == k->pid && status && !harmful)
+        harmful = k->store;
+    k->pid = 0;
+}
+
+/* True in the fork in which the worker is dead. */
+static bool fork_at_store(uint64_t number)
+{
+    struct kill *k = &kills[number % KILLS_AT_ONCE];
+    wait_for_kill(k);
+    stores = k->store = number;
+    memcpy(k->copy, region.base, region.size); /* the worker goes on as soon as it is told to */
+    k->pid = fork();
+    assert_true(k->pid >= 0);
+    if (k->pid == 0)
+        death = k;
+    return k->pid == 0;
+}
+
+/* From here on this fork and its worker have a region of their own. */
+static void take_copy_of_region(void)
+{
+    assert_ptr_equal(mremap(death->copy, region.size, region.size, MREMAP_MAYMOVE | MREMAP_FIXED, region.base), region.base);
 }
 
 /* Hands a round to the child and collects what it sends. False: it died. */
 static bool child_round(struct child *c, const struct round *in, struct frames *out)
 {
     out->count = 0;
-    if (send(c->socket, in, sizeof *in, MSG_NOSIGNAL) != (ssize_t)sizeof *in)
-        return false;
+    assert_int_equal(send(c->socket, in, sizeof *in, MSG_NOSIGNAL), sizeof *in);
     for (;;) {
         static uint8_t buffer[2048];
+        struct report report;
         ssize_t n = recv(c->socket, buffer, sizeof buffer, 0);
-        if (n <= 0)
-            return false;
-        if (n == 12) {
-            memcpy(&c->stores, buffer + 1, sizeof c->stores);
-            return true;
-        }
-        if (out->count < FRAMES_MAX) {
+        assert_true(n > 0);
+        if (n > (ssize_t)sizeof report) {
+            assert_true(out->count < FRAMES_MAX);
             memcpy(out->bytes[out->count], buffer, (size_t)n);
             out->length[out->count++] = (uint32_t)n;
+            continue;
         }
+        memcpy(&report, buffer, sizeof report);
+        if (report.store == 0)
+            return true;
+        if (fork_at_store(report.store))
+            return false;
+        assert_int_equal(write(c->go, "", 1), 1);
     }
 }
 
@@ -196,7 +264,7 @@ static uint64_t write_event(struct control *k, const char *text)
     uint32_t n = (uint32_t)strlen(text);
     *e = (struct event){.length = (uint32_t)((sizeof *e + n + 15) & ~15u), .position = position, .classes = ~0ull,
                         .except_session = UINT32_MAX, .variant = {{sizeof *e, n}}};
-    memcpy(e + 1, text, n);
+    memcpy((uint8_t *)e + sizeof *e, text, n);
     k->log_head += e->length;
     txn_intend(&k->txn, &log->head, k->log_head);
     return position;
@@ -321,7 +389,6 @@ struct world {
     struct talk talk;
     struct child child;
     uint64_t now_us;
-    unsigned deaths;
     struct round in;
     struct frames out;
 };
@@ -350,8 +417,8 @@ static void play(struct world *w)
     }
     if (!alive) {
         child_end(&w->child);
-        child_start(&w->child, UINT64_MAX, w->now_us);
-        w->deaths++;
+        take_copy_of_region();
+        child_start(&w->child, false, w->now_us);
     }
     control_step(&w->control);
     w->now_us += ROUND_US;
@@ -416,13 +483,13 @@ static bool was_told(const struct world *w, const char *what, uint32_t i)
     return memmem(w->client.text, w->client.text_length, want, strlen(want)) != NULL;
 }
 
-/* Everything up to the open WebSocket, in a worker that is not killed; then the region is photographed. */
+/* Everything up to the first byte of HTTP, in a worker that is not killed. */
 static void prepare(struct world *w)
 {
     memset(w, 0, sizeof *w);
     w->now_us = 1000000;
     control_attach(&w->control);
-    child_start(&w->child, UINT64_MAX, w->now_us);
+    child_start(&w->child, false, w->now_us);
     teach_neighbour(w);
     client_start(&w->client, w->now_us);
     play_quietly(w, 4);
@@ -437,7 +504,6 @@ static void prepare(struct world *w)
     tls_conn_start(&c->tls, &secrets, false);
     c->kind = CONNECTION_HTTP;
     c->deadline_us = w->now_us + config.keep_alive_us;
-    memcpy(snapshot, region.base, region.size);
 }
 
 /* The conversation under test. The control plane and the client speak whenever it is their turn, alive or not. */
@@ -475,32 +541,22 @@ static void check(const struct world *w)
     assert_true(w->talk.heard_count > 0);
 }
 
-static struct world world, prepared;
-
-/* One run with a kill at store `fatal`; returns the stores that an undisturbed worker makes, when it was one. */
-static uint64_t run(uint64_t fatal)
-{
-    memcpy(region.base, snapshot, region.size);
-    world = prepared;
-    control_attach(&world.control);
-    child_start(&world.child, fatal, world.now_us);
-    converse(&world);
-    child_end(&world.child);
-    expect_text(&world);
-    check(&world);
-    return world.deaths ? 0 : world.child.stores;
-}
-
 static void worker_killed_at_every_store_loses_and_doubles_nothing(void **state)
 {
-    uint64_t stores = run(0);
+    static struct world w;
+    prepare(&w);
+    child_start(&w.child, true, w.now_us);
+    converse(&w);
+    child_end(&w.child);
+    expect_text(&w);
+    check(&w);
+    if (death)
+        _exit(0);
+    for (int i = 0; i < KILLS_AT_ONCE; i++)
+        wait_for_kill(&kills[i]);
     assert_true(stores > 500);
-    uint64_t step = getenv("CRASH_STEP") ? strtoull(getenv("CRASH_STEP"), NULL, 10) : 1;
-    for (uint64_t n = 1; n <= stores; n += step) {
-        uint64_t survived = run(n);
-        if (survived)
-            fail_msg("store %llu of %llu did not kill", (unsigned long long)n, (unsigned long long)stores);
-    }
+    if (harmful)
+        fail_msg("the kill at store %llu of %llu did harm", (unsigned long long)harmful, (unsigned long long)stores);
     print_message("%llu stores\n", (unsigned long long)stores);
 }
 
@@ -509,9 +565,11 @@ static int set_up(void **state)
     uint8_t boot_id[16] = {1};
     size_t size = region_bytes(&geometry);
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    snapshot = malloc(size);
-    if (memory == MAP_FAILED || !snapshot || !aead_init(AEAD_BACKEND_AUTO))
+    if (memory == MAP_FAILED || !aead_init(AEAD_BACKEND_AUTO))
         return -1;
+    for (int i = 0; i < KILLS_AT_ONCE; i++)
+        if ((kills[i].copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) == MAP_FAILED)
+            return -1;
     region_format(&region, memory, &geometry, boot_id);
     struct route_tables *routes = region_section(&region, SECTION_ROUTES);
     unsigned half;
@@ -527,7 +585,6 @@ static int set_up(void **state)
                                     .handshake_us = 10000000, .head_us = 10000000, .keep_alive_us = 60000000, .close_us = 10000000,
                                     .unsent_max = 64, .keep_max = 64, .syn_max = 4};
     net_addresses_add(&config.addresses, server_ip);
-    prepare(&prepared);
     return 0;
 }
 
