@@ -194,6 +194,23 @@ static int stop_orphan(const struct invocation *i, struct region *r)
                                    "its writer had died: the file holds what was written until then"));
 }
 
+/* Who names a file means that one. */
+static bool is_another(const struct invocation *i, const struct place *p)
+{
+    char path[512];
+    if (!i->operands || whole_path(i->operand[0], path))
+        return false;
+    json_t *told = capture_told(p);
+    const char *file = json_string_value(json_object_get(told, "file"));
+    if (!file)
+        file = json_string_value(json_object_get(told, "directory"));
+    bool another = file && strcmp(file, path) != 0;
+    if (another)
+        fprintf(stderr, "voxpop: the capture under way goes to %s\n", file);
+    json_decref(told);
+    return another;
+}
+
 int run_capture_stop(const struct invocation *i)
 {
     struct capture_job job = {.lock = -1};
@@ -205,7 +222,7 @@ int run_capture_stop(const struct invocation *i)
     if (lock >= 0) {
         close(lock);
         code = stop_orphan(i, &job.region);
-    } else if (!writer) {
+    } else if (!writer || is_another(i, &job.place)) {
         code = EXIT_FAILED;
     } else {
         drain_stop(&job.region);

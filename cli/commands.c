@@ -47,7 +47,7 @@ const struct command commands[] = {
 
     {"capture", "start", "[FILE]", capture, run_capture_start,
      "copies packets to a pcapng file, in the background, until capture stop"},
-    {"capture", "stop", "", NULL, run_capture_stop, "ends the capture and says what is in it"},
+    {"capture", "stop", "[FILE]", NULL, run_capture_stop, "ends the capture and says what is in it"},
     {"capture", "status", "", NULL, run_capture_status, "the capture under way, or the last one"},
     {"capture", "replay", "DIR", replay, run_capture_replay,
      "runs a recorded bundle again, in virtual time; touches nothing of this box"},

@@ -184,11 +184,13 @@ static bool may_read(struct worker *w, struct connection *c)
     if (c->kind == CONNECTION_HTTP && (c->flags & CONN_REQUEST_OPEN) && c->app.length)
         return false;
     if (c->kind != CONNECTION_HANDSHAKE && !worker_may_notify(w)) {
-        count_drop(w->counters, DROP_CONTROL_RING_FULL);
+        if (!(c->flags & CONN_HELD_BACK))
+            count_drop(w->counters, DROP_CONTROL_RING_FULL);
         c->flags |= CONN_HELD_BACK;
         worker_ready(w, conn_index(w, c));
         return false;
     }
+    c->flags &= (uint8_t)~CONN_HELD_BACK;
     return true;
 }
 
@@ -413,7 +415,6 @@ void conn_service(struct worker *w, struct connection *c)
 {
     struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});
     conn_touch(w, c);
-    c->flags &= (uint8_t)~CONN_HELD_BACK;
     if (c->kind == CONNECTION_CLOSING && !app_closed(w, c)) {
         c->flags |= CONN_HELD_BACK;
         worker_ready(w, conn_index(w, c));

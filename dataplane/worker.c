@@ -31,6 +31,7 @@ void worker_commit(struct worker *w)
     if (w->open) {
         txn_commit(&w->txn);
         txn_publish(&w->txn);
+        queue_settle(&w->queues);
         w->open = false;
     }
     if (w->plan_count || w->out_count)
@@ -241,6 +242,7 @@ static bool make_heap(struct worker *w)
     w->ready = malloc(capacity * sizeof *w->ready);
     w->ready_mark = calloc(capacity, 1);
     w->timers = wheel_new(capacity, w->now_us);
+    w->queues.let_go = calloc(r->header->geometry.log_segments, sizeof *w->queues.let_go);
     w->keys = tls_key_cache_new(capacity < 4096 ? capacity : 4096);
     w->voice = voice_new(&vc, &ve);
     w->ways = aligned_alloc(sizeof *w->ways, ve.members->capacity * sizeof *w->ways);
@@ -248,18 +250,27 @@ static bool make_heap(struct worker *w)
         memset(w->ways, 0, ve.members->capacity * sizeof *w->ways);
     for (unsigned i = 0; i < WORKER_HELD; i++)
         w->held_free[w->held_free_count++] = &w->held[i];
-    return w->ready && w->ready_mark && w->timers && w->keys && w->voice && w->ways && topics_attach(&w->topics) &&
-           conn_table_init(&w->table, w->connections, r->header->secrets.tcp_isn);
+    return w->ready && w->ready_mark && w->timers && w->keys && w->voice && w->ways && w->queues.let_go &&
+           topics_attach(&w->topics) && conn_table_init(&w->table, w->connections, r->header->secrets.tcp_isn);
 }
 
-/* The pins of this core, counted anew from the sessions whose connections are its own. */
+/*
+ * The pins of this core, counted anew from the sessions whose connections are its own: on the heap first, for the control plane
+ * looks at them at any time.
+ */
 static void recount_pins(struct worker *w)
 {
-    memset(w->queues.pins, 0, sizeof *w->queues.pins * w->region->header->geometry.log_segments);
+    uint32_t *pins = w->queues.pins, segments = w->region->header->geometry.log_segments;
+    w->queues.pins = w->queues.let_go;
     for (uint32_t i = 0; i < w->connections->fresh; i++) {
         const struct connection *c = conn_at(w, i);
         if (c->kind != CONNECTION_FREE && c->session != SESSION_NONE)
             queue_recount(&w->queues, &w->sessions[c->session]);
+    }
+    w->queues.pins = pins;
+    for (uint32_t i = 0; i < segments; i++) {
+        __atomic_store_n(&pins[i], w->queues.let_go[i], __ATOMIC_RELEASE);
+        w->queues.let_go[i] = 0;
     }
 }
 
@@ -329,5 +340,6 @@ void worker_free(struct worker *w)
     free(w->ways);
     free(w->ready);
     free(w->ready_mark);
+    free(w->queues.let_go);
     free(w);
 }

@@ -92,7 +92,7 @@ static bool segment_free(struct region_link *l, uint64_t segment)
     /* First `oldest`, then the look at the pins: a reader pins first and then looks at `oldest`. */
     if (atomic_load_explicit(&log->oldest, memory_order_relaxed) < oldest)
         atomic_store_explicit(&log->oldest, oldest, memory_order_release);
-    atomic_thread_fence(memory_order_seq_cst);
+    event_log_fence();
     if (!segment_pinned(l, gone))
         return true;
     shed(l, gone);

@@ -42,7 +42,7 @@ bool recording_begin(struct recording *rec, struct region *r, const char *direct
         snprintf(why, 256, "the directory's name is too long");
         return false;
     }
-    strcpy(rec->directory, directory);
+    memcpy(rec->directory, directory, strlen(directory) + 1);
     if (mkdir(directory, 0700) && errno != EEXIST)
         return fail(why, "cannot be made", directory);
     if (chmod(directory, 0700))

@@ -38,6 +38,7 @@ pop_start() {
     local pid
     step "starting the POP (log: $RUN/voxpop.log)"
     state_add region "$RUN/region"
+    [ ! -f "$RUN/voxpop.log" ] || mv -f -- "$RUN/voxpop.log" "$RUN/voxpop.log.1"
     setsid "$BUILD/cli/voxpop" supervise --config "$CONFIG" >>"$RUN/voxpop.log" 2>&1 </dev/null 9>&- &
     pid=$!
     state_add supervisor "$pid:$(process_start "$pid")"

@@ -3,6 +3,8 @@
  */
 #include "box.h"
 
+#include <glob.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,4 +152,37 @@ bool box_settled(const struct box *b)
 const struct counters *box_counters(const struct box *b)
 {
     return region_part(&b->region, 0, PART_COUNTERS);
+}
+
+/* Of one thread, if it is a worker. */
+static double waited_ns(const char *directory)
+{
+    char path[PATH_MAX], name[32] = "";
+    unsigned long long ran, waited = 0;
+    snprintf(path, sizeof path, "%s/comm", directory);
+    FILE *f = fopen(path, "re");
+    bool is_worker = f && fgets(name, sizeof name, f) && strncmp(name, "rte-worker", 10) == 0;
+    if (f)
+        fclose(f);
+    snprintf(path, sizeof path, "%s/schedstat", directory);
+    f = is_worker ? fopen(path, "re") : NULL;
+    if (f && fscanf(f, "%llu %llu", &ran, &waited) != 2)
+        waited = 0;
+    if (f)
+        fclose(f);
+    return (double)waited;
+}
+
+double box_waited_us(const struct box *b)
+{
+    char pattern[64];
+    glob_t found;
+    double ns = 0;
+    snprintf(pattern, sizeof pattern, "/proc/%d/task/*", (int)b->dataplane);
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return 0;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        ns += waited_ns(found.gl_pathv[i]);
+    globfree(&found);
+    return ns / 1000;
 }

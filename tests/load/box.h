@@ -43,6 +43,9 @@ void box_listen(struct box *b);
 /* Have all verbs had their effect? */
 bool box_settled(const struct box *b);
 
+/* Microseconds that the dataplane's workers have waited for a CPU. */
+double box_waited_us(const struct box *b);
+
 const struct counters *box_counters(const struct box *b);
 
 #endif

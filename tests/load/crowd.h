@@ -54,6 +54,13 @@ void crowd_member(const struct crowd *c, uint32_t i, struct verb_member *out);
 size_t crowd_discover(const struct crowd *c, uint32_t i, uint8_t *frame);
 size_t crowd_speak(struct crowd *c, uint32_t i, uint8_t *frame);
 
+/* Fetches what crowd_receive will want of the client that this frame is for. */
+static inline __attribute__((always_inline)) void crowd_prefetch(const struct crowd *c, const uint8_t *frame)
+{
+    uint32_t i = (uint32_t)frame[32] << 8 | frame[33];
+    __builtin_prefetch(&c->client[i], 1);
+}
+
 /* An IPv4 frame that came. `open`: decrypt it. False: it was wrong, see c->wrong. */
 bool crowd_receive(struct crowd *c, const uint8_t *frame, size_t len, bool open);
 

@@ -16,7 +16,7 @@
 
 #define LOSS_MAX     1000u /* one in so many */
 #define SEARCH_STEPS 6u
-#define RETRIES      3u /* of a trial that lost while the generator was away */
+#define RETRIES      3u /* of a trial that lost while one of the two was not on its CPU */
 
 static void tell(const char *what, const struct voice_trial *t)
 {
@@ -24,7 +24,7 @@ static void tell(const char *what, const struct voice_trial *t)
             "# %-8s offered %9.0f  came %9.0f /s  missing %6llu of %8llu  worker busy %3.0f %%  generator "
             "busy %3.0f %%%s\n",
             what, t->offered, t->rate, (unsigned long long)t->missing, (unsigned long long)t->expected,
-            t->worker_busy * 100, t->busy * 100, t->away ? "  (it was away)" : "");
+            t->worker_busy * 100, t->busy * 100, t->disturbed ? "  (disturbed)" : "");
 }
 
 static bool is_held(const struct voice_trial *t)
@@ -45,19 +45,19 @@ static bool trial(struct voice_load *v, const char *what, double offered, struct
                      (unsigned long long)t->missing, (unsigned long long)t->accounted);
             return false;
         }
-        if (is_held(t) || !t->away)
+        if (is_held(t) || !t->disturbed)
             break;
     }
     return true;
 }
 
+/* Down from the window's rate until it holds, then halving what is between. */
 static bool search(struct voice_load *v, double about, struct voice_trial *best)
 {
-    double low = 0.5 * about, high = 1.15 * about;
+    double low = 0, high = 1.15 * about, offered = 0.95 * about;
     *best = (struct voice_trial){0};
-    for (unsigned i = 0; i < SEARCH_STEPS; i++) {
+    for (unsigned i = 0; i < SEARCH_STEPS || (low == 0 && offered > about / 8); i++) {
         struct voice_trial t;
-        double offered = i == 0 ? 0.9 * about : (low + high) / 2;
         if (!trial(v, "paced", offered, &t))
             return false;
         if (is_held(&t)) {
@@ -66,6 +66,7 @@ static bool search(struct voice_load *v, double about, struct voice_trial *best)
         } else {
             high = offered;
         }
+        offered = low > 0 ? (low + high) / 2 : 0.85 * offered;
     }
     return true;
 }
@@ -134,7 +135,7 @@ int load_voice_fanout(const struct load_options *o)
         return 1;
     int status = 1;
     if (config_path(&box.config, box.config.dataplane.port.memif_socket, socket, sizeof socket) &&
-        (v.port = load_port(box.config.dataplane.port.memif_socket, o->cpu))) {
+        (v.port = load_port(o, socket))) {
         status = load_run(run, &v);
         print_drops(&v);
         port_stop();

@@ -18,7 +18,7 @@
 
 #define LOAD_BURST   64u
 #define LOAD_WAIT_US 3u   /* an iteration that received less than half a burst is followed by such a rest */
-#define LOAD_AWAY_US 400u /* an iteration that takes longer: the generator was not on its CPU */
+#define LOAD_AWAY_US 400u /* an iteration that took longer: the generator was not on its CPU */
 #define LOAD_BOUND   0.90 /* busy share above which a figure is the generator's, not the dataplane's */
 
 struct load_options {
@@ -26,6 +26,7 @@ struct load_options {
     const char *dataplane; /* its program */
     const char *socket;    /* memif, for `wire` */
     unsigned cpu;
+    unsigned descriptors; /* of each direction of the wire: its client chooses, and that is us */
     unsigned rooms;
     unsigned listeners; /* of each room's one speaker */
     double rate;        /* sealed packets/s to offer; 0: find the peak */
@@ -79,8 +80,8 @@ static inline double load_busy_share(const struct load_time *t)
 
 /* ---- the wire ---- */
 
-/* Connects to the memif server at `socket`, on `cpu`. NULL, with a line on stderr, if that fails. */
-struct port_queue *load_port(const char *socket, unsigned cpu);
+/* Connects to the memif server at `socket`. NULL, with a line on stderr, if that fails. */
+struct port_queue *load_port(const struct load_options *o, const char *socket);
 
 /* Runs fn(arg) on the generator's pinned thread; what it returned. */
 int load_run(int (*fn)(void *arg), void *arg);

@@ -12,23 +12,19 @@ static const char usage[] = "usage: voxpop-load voice-fanout --config FILE --dat
                             "[--listeners N] [--rate PACKETS_PER_SECOND | --window]\n"
                             "       voxpop-load wire --socket PATH\n"
                             "       voxpop-load seal [--keys N]\n"
-                            "options of all: --cpu N, --seconds S (of a trial), --repeats N, --seed N\n"
+                            "options of all: --cpu N, --descriptors N (of the wire), --seconds S (of a "
+                            "trial), --repeats N, --seed N\n"
                             "voice-fanout finds the peak; with --rate it offers so many sealed packets/s "
                             "once; with --window it only goes flat out.\n";
 
-static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                        {"dataplane", required_argument, NULL, 'd'},
-                                        {"socket", required_argument, NULL, 's'},
-                                        {"cpu", required_argument, NULL, 'p'},
-                                        {"rooms", required_argument, NULL, 'r'},
-                                        {"listeners", required_argument, NULL, 'l'},
-                                        {"rate", required_argument, NULL, 'R'},
-                                        {"seconds", required_argument, NULL, 't'},
-                                        {"repeats", required_argument, NULL, 'n'},
-                                        {"keys", required_argument, NULL, 'k'},
-                                        {"window", no_argument, NULL, 'w'},
-                                        {"seed", required_argument, NULL, 'S'},
-                                        {0}};
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'},      {"dataplane", required_argument, NULL, 'd'},
+    {"socket", required_argument, NULL, 's'},      {"cpu", required_argument, NULL, 'p'},
+    {"rooms", required_argument, NULL, 'r'},       {"listeners", required_argument, NULL, 'l'},
+    {"rate", required_argument, NULL, 'R'},        {"seconds", required_argument, NULL, 't'},
+    {"repeats", required_argument, NULL, 'n'},     {"keys", required_argument, NULL, 'k'},
+    {"descriptors", required_argument, NULL, 'D'}, {"window", no_argument, NULL, 'w'},
+    {"seed", required_argument, NULL, 'S'},        {0}};
 
 static unsigned number(const char *text)
 {
@@ -62,6 +58,8 @@ static bool take(struct load_options *o, int option)
         return (o->repeats = number(optarg)) > 0;
     case 'k':
         return (o->keys = number(optarg)) > 0;
+    case 'D':
+        return (o->descriptors = number(optarg)) > 0;
     case 'w':
         return (o->window = true);
     case 'S':

@@ -26,15 +26,16 @@ double load_ticks_per_us(void)
     return ticks;
 }
 
-struct port_queue *load_port(const char *socket, unsigned cpu)
+struct port_queue *load_port(const struct load_options *o, const char *socket)
 {
     char error[PORT_ERROR_MAX];
     struct port_config pc = {.profile = PORT_MEMIF,
                              .workers = 1,
-                             .cpu = {cpu},
+                             .cpu = {o->cpu},
                              .interfaces = 1,
                              .interface = {socket},
-                             .file_prefix = "voxpop-load"};
+                             .file_prefix = "voxpop-load",
+                             .descriptors = o->descriptors};
     if (port_start(&pc, error)) {
         fprintf(stderr, "voxpop-load: %s\n", error);
         return NULL;

@@ -14,6 +14,7 @@
 #define OPEN_PER_SLOT 2000u /* 200,000 a second */
 #define OPEN_ONE_IN   64u
 #define SPEAKER_PPS   50.0
+#define DISTURBED_US  500.0 /* that the threads of the dataplane waited for a CPU */
 
 static uint64_t ticks(double us)
 {
@@ -68,6 +69,8 @@ static unsigned receive(struct voice_load *v)
         v->slot_ends = __rdtsc() + ticks(OPEN_SLOT_US);
         v->slot_opened = 0;
     }
+    for (unsigned i = 0; i < n; i++)
+        crowd_prefetch(&v->crowd, burst[i].data);
     for (unsigned i = 0; i < n; i++) {
         if (burst[i].len >= 14 && be16(burst[i].data + 12) == 0x0806) {
             answer_link(v, &burst[i]);
@@ -300,6 +303,7 @@ bool voice_speak(struct voice_load *v, double offered, double seconds, struct vo
     uint64_t busy = c->count[COUNT_busy_cycles], idle = c->count[COUNT_idle_cycles];
     if (offered > 0 && !timetable_make(v, offered, &t))
         return false;
+    double waited_us = box_waited_us(v->box);
     load_time_start(&v->time);
     uint64_t began = __rdtsc();
     speak_until(v, &t, began + ticks(seconds * 1e6));
@@ -307,7 +311,8 @@ bool voice_speak(struct voice_load *v, double offered, double seconds, struct vo
     *out = (struct voice_trial){.offered = offered,
                                 .rate = (double)v->crowd.received / took_us * 1e6,
                                 .busy = load_busy_share(&v->time),
-                                .away = v->time.away > ticks(LOAD_AWAY_US)};
+                                .disturbed = v->time.away > ticks(LOAD_AWAY_US)};
+    out->disturbed |= box_waited_us(v->box) - waited_us > DISTURBED_US;
     busy = c->count[COUNT_busy_cycles] - busy;
     idle = c->count[COUNT_idle_cycles] - idle;
     out->worker_busy = (double)busy / (double)(busy + idle + 1);

@@ -32,7 +32,7 @@ struct voice_trial {
     uint64_t expected, missing;
     uint64_t refused;   /* packets that the wire did not take */
     uint64_t accounted; /* copies that somebody counted as dropped; at least `missing`, or the run is wrong */
-    bool away;          /* the generator was not on its CPU for a while */
+    bool disturbed;     /* the generator or the dataplane was not on its CPU for a while */
 };
 
 /* Everyone is made known to the box, asks for its address, and sends a packet. False: see crowd.wrong, or

@@ -86,7 +86,7 @@ static int run(void *arg)
 int load_wire(const struct load_options *o)
 {
     struct wire w = {.options = o, .good = true};
-    if (!(w.port = load_port(o->socket, o->cpu)))
+    if (!(w.port = load_port(o, o->socket)))
         return 1;
     int status = load_run(run, &w);
     port_stop();

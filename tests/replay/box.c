@@ -17,11 +17,11 @@
 #include <unistd.h>
 
 #include "../unit/tls/peer.h"
+#include "dataplane/net/neighbour.h"
 
 #define TOPIC 1u
 
-static const struct region_geometry geometry = {.workers = 1,
-                                                .connections = 8,
+static const struct region_geometry geometry = {.connections = 8,
                                                 .blocks = 128,
                                                 .descriptors = 256,
                                                 .items = 64,
@@ -41,17 +41,17 @@ static const struct region_geometry geometry = {.workers = 1,
 
 static size_t port_in(void *user, uint8_t *frame, size_t room)
 {
-    struct box *b = user;
-    if (b->in_next == b->in_count)
+    const struct box_worker *l = user;
+    struct box *b = l->box;
+    if (l != &b->lane[0] || b->in_next == b->in_count)
         return 0;
     const struct frame *f = &b->in[b->in_next++];
     memcpy(frame, f->bytes, f->length);
     return f->length;
 }
 
-static void keep(struct box *b, const struct frame *f)
+static void keep(struct frames *k, const struct frame *f)
 {
-    struct frames *k = &b->kept;
     if (k->count == k->capacity) {
         k->capacity = k->capacity ? 2 * k->capacity : 256;
         k->frame = realloc(k->frame, k->capacity * sizeof *k->frame);
@@ -62,14 +62,15 @@ static void keep(struct box *b, const struct frame *f)
 
 static bool port_out(void *user, const uint8_t *frame, size_t len)
 {
-    struct box *b = user;
+    struct box_worker *l = user;
+    struct box *b = l->box;
     struct frame *f = &b->out[b->out_count];
     assert_true(b->out_count++ < FRAMES_MAX);
     f->time_us = b->now_us;
     f->length = (uint32_t)len;
     memcpy(f->bytes, frame, len);
     if (b->keep)
-        keep(b, f);
+        keep(&l->kept, f);
     return true;
 }
 
@@ -94,6 +95,7 @@ static bool shake_submit(void *user, unsigned worker, uint64_t handle, bool firs
         if (!b->shake[i].handshake)
             *(s = &b->shake[i]) = (struct shake){handle, tls_handshake_new(b->server)};
     assert_non_null(s);
+    r->worker = worker;
     r->result.handle = handle;
     tls_handshake_step(s->handshake, record, len, &r->result.step);
     assert_true(r->result.step.send_len <= sizeof r->send);
@@ -119,10 +121,13 @@ static bool shake_poll(void *user, unsigned worker, struct tls_helper_result *ou
 {
     static struct shake_result taken;
     struct box *b = user;
-    if (!b->results || b->results_held)
+    uint32_t at = 0;
+    while (at < b->results && b->result[at].worker != worker)
+        at++;
+    if (at == b->results || b->results_held)
         return false;
-    taken = b->result[0];
-    memmove(b->result, b->result + 1, --b->results * sizeof b->result[0]);
+    taken = b->result[at];
+    memmove(b->result + at, b->result + at + 1, (--b->results - at) * sizeof b->result[0]);
     *out = taken.result;
     out->step.send = taken.send;
     return true;
@@ -154,14 +159,9 @@ static uint64_t write_event(struct box *b, const char *text)
     return position;
 }
 
-static uint32_t session_of(uint64_t connection)
+static void answer_open(struct box *b, struct box_worker *l, uint64_t connection)
 {
-    return (uint32_t)connection;
-}
-
-static void answer_open(struct box *b, uint64_t connection)
-{
-    uint32_t session = session_of(connection);
+    uint32_t session = b->opened;
     struct verb_session bind = {.session = session,
                                 .generation = 7,
                                 .connection = connection,
@@ -172,14 +172,15 @@ static void answer_open(struct box *b, uint64_t connection)
     struct verb_dispatch ready = {
         .session = session, .generation = 7, .event = write_event(b, "\"op\":0,\"t\":\"READY\"}")};
     struct verb_subscribe sub = {.session = session, .generation = 7, .topic = TOPIC, .from = b->log_head};
-    post(b, &b->fanout, VERB_SESSION_BIND, &bind, sizeof bind);
-    post(b, &b->fanout, VERB_DISPATCH, &ready, sizeof ready);
-    post(b, &b->fanout, VERB_SUBSCRIBE, &sub, sizeof sub);
+    post(b, &l->fanout, VERB_SESSION_BIND, &bind, sizeof bind);
+    post(b, &l->fanout, VERB_DISPATCH, &ready, sizeof ready);
+    post(b, &l->fanout, VERB_SUBSCRIBE, &sub, sizeof sub);
     b->opened++;
 }
 
 /* What one said, all are told; and the one that said it gets an answer of its own. */
-static void answer_message(struct box *b, const struct notice_message *n, uint32_t length)
+static void answer_message(struct box *b, struct box_worker *l, const struct notice_message *n,
+                           uint32_t length)
 {
     struct {
         struct verb_send head;
@@ -189,33 +190,41 @@ static void answer_message(struct box *b, const struct notice_message *n, uint32
     snprintf(text, sizeof text, "\"op\":0,\"t\":\"MESSAGE_CREATE\",\"d\":{\"content\":\"%.*s\"}}",
              (int)length, (const char *)n->text);
     struct verb_walk walk = {.topic = TOPIC, .event = write_event(b, text)};
-    post(b, &b->fanout, VERB_WALK, &walk, sizeof walk);
+    for (uint32_t k = 0; k < b->workers; k++)
+        post(b, &b->lane[k].fanout, VERB_WALK, &walk, sizeof walk);
     reply.head.total =
         (uint32_t)snprintf(reply.text, sizeof reply.text, "stored: %.*s", (int)length, (const char *)n->text);
-    post(b, &b->command, VERB_SEND, &reply, sizeof reply.head + reply.head.total);
+    post(b, &l->command, VERB_SEND, &reply, sizeof reply.head + reply.head.total);
     b->heard++;
+}
+
+static void control_input(struct box *b, struct box_worker *l, const struct ring_entry *e)
+{
+    if (e->type == NOTICE_OPEN)
+        answer_open(b, l, ((const struct notice_open *)(const void *)e->payload)->connection);
+    else if (e->type == NOTICE_MESSAGE)
+        answer_message(b, l, (const void *)e->payload, e->length - (uint32_t)sizeof(struct notice_message));
+    else if (e->type == NOTICE_HEARD)
+        b->voices++;
 }
 
 static void control_step(struct box *b)
 {
     struct ring_entry *e;
-    while ((e = ring_next(&b->notice))) {
-        txn_begin(&b->txn);
-        if (e->type == NOTICE_OPEN)
-            answer_open(b, ((const struct notice_open *)(const void *)e->payload)->connection);
-        else if (e->type == NOTICE_MESSAGE)
-            answer_message(b, (const void *)e->payload, e->length - (uint32_t)sizeof(struct notice_message));
-        else if (e->type == NOTICE_HEARD)
-            b->voices++;
-        ring_done(&b->notice, &b->txn, e);
-        txn_commit(&b->txn);
-        txn_publish(&b->txn);
+    for (uint32_t k = 0; k < b->workers; k++) {
+        while ((e = ring_next(&b->lane[k].notice))) {
+            txn_begin(&b->txn);
+            control_input(b, &b->lane[k], e);
+            ring_done(&b->lane[k].notice, &b->txn, e);
+            txn_commit(&b->txn);
+            txn_publish(&b->txn);
+        }
     }
 }
 
 static void set_member(struct box *b, uint32_t index)
 {
-    struct verb_member m = {.member = index,
+    struct verb_member m = {.member = (b->workers - 1) * geometry.members + index,
                             .generation = 1,
                             .session = index,
                             .user_id = 40 + index,
@@ -224,22 +233,29 @@ static void set_member(struct box *b, uint32_t index)
                             .mode = (uint8_t)b->participant[index].mode};
     voice_key(index, m.key);
     txn_begin(&b->txn);
-    post(b, &b->command, VERB_MEMBER_SET, &m, sizeof m);
+    post(b, &b->lane[b->workers - 1].command, VERB_MEMBER_SET, &m, sizeof m);
     txn_commit(&b->txn);
     txn_publish(&b->txn);
 }
 
 /* ---- turns ---- */
 
+/* Every worker has an iteration. False: none has anything to do. */
+static bool iterate(struct box *b)
+{
+    bool busy = false;
+    for (uint32_t k = 0; k < b->workers; k++) {
+        b->lane[k].worker->unix_s = UNIX_S + b->now_us / 1000000;
+        busy |= worker_step(b->lane[k].worker, b->now_us);
+    }
+    return busy || b->in_next != b->in_count || (b->results && !b->results_held);
+}
+
 void box_work(struct box *b)
 {
     b->out_count = 0;
-    b->worker->unix_s = UNIX_S + b->now_us / 1000000;
-    for (unsigned i = 0; i < 64; i++) {
-        bool busy = worker_step(b->worker, b->now_us);
-        if (!busy && b->in_next == b->in_count && (!b->results || b->results_held))
-            break;
-    }
+    for (unsigned i = 0; i < 64 && iterate(b); i++)
+        ;
     for (uint32_t i = 0; i < b->out_count; i++)
         for (uint32_t k = 0; k < b->participants; k++)
             participant_frame(&b->participant[k], b->out[i].bytes, b->out[i].length, b->now_us);
@@ -277,6 +293,7 @@ void box_turn(struct box *b, bool talk)
 void box_join(struct box *b)
 {
     participant_start(&b->participant[b->participants], b->participants, b->client, b->now_us);
+    b->participant[b->participants].voice_port = (uint16_t)(b->config.voice_port_base + b->workers - 1);
     b->participants++;
 }
 
@@ -311,7 +328,9 @@ static void make_region(struct box *b, const char *file)
     unsigned half;
     if (file)
         region_boot_id(boot_id);
-    region_format(&b->region, map(file, region_bytes(&geometry)), &geometry, boot_id);
+    struct region_geometry g = geometry;
+    g.workers = b->workers;
+    region_format(&b->region, map(file, region_bytes(&g)), &g, boot_id);
     memset(&b->region.header->secrets, 0x5a, sizeof b->region.header->secrets);
     struct route_tables *routes = region_section(&b->region, SECTION_ROUTES);
     assert_true(route_write(&routes->swap, &half) && route_add(&routes->table[half], prefix, 111, &link));
@@ -321,9 +340,11 @@ static void make_region(struct box *b, const char *file)
 static void make_control(struct box *b)
 {
     txn_attach(&b->txn, b->region.base, region_section(&b->region, SECTION_CONTROL_TXN));
-    ring_consumer(&b->notice, region_part(&b->region, 0, PART_RING_NOTICE));
-    ring_producer(&b->command, region_part(&b->region, 0, PART_RING_COMMAND));
-    ring_producer(&b->fanout, region_part(&b->region, 0, PART_RING_FANOUT));
+    for (uint32_t k = 0; k < b->workers; k++) {
+        ring_consumer(&b->lane[k].notice, region_part(&b->region, k, PART_RING_NOTICE));
+        ring_producer(&b->lane[k].command, region_part(&b->region, k, PART_RING_COMMAND));
+        ring_producer(&b->lane[k].fanout, region_part(&b->region, k, PART_RING_FANOUT));
+    }
     b->log_head = ((struct event_log *)region_section(&b->region, SECTION_EVENT_LOG))->head;
     /* Its sessions, which a snapshot must know of. */
     struct pool *sessions = region_section(&b->region, SECTION_SESSIONS_CONTROL);
@@ -332,12 +353,8 @@ static void make_control(struct box *b)
             (struct session_control){.kind = SESSION_GATEWAY, .peer = SESSION_NONE};
 }
 
-static void make_worker(struct box *b)
+static void make_config(struct box *b)
 {
-    struct port_virtual port = {.rx = port_in, .tx = port_out, .user = b, .mac = {2, 0, 0, 0, 0, 1}};
-    struct handshake_source source = {
-        .user = b, .submit = shake_submit, .cancel = shake_cancel, .poll = shake_poll};
-    char why[256];
     b->config = (struct worker_config){
         .tcp = tcp_config_default(),
         .voice = {.packets_per_second_max = 1000, .discoveries_per_second_max = 10, .pending_max = 64},
@@ -355,18 +372,51 @@ static void make_worker(struct box *b)
         .keep_max = 64,
         .syn_max = 4};
     net_addresses_add(&b->config.addresses, server_ip);
-    b->port = port_virtual_open(&port);
-    b->worker = worker_new_with(&b->region, 0, &b->config, b->port, &source, b->now_us, why);
-    assert_non_null(b->worker);
-    b->worker->answers_link = true;
 }
 
-struct box *box_new(const char *region_file)
+static void make_worker(struct box *b, uint32_t k)
+{
+    struct box_worker *l = &b->lane[k];
+    struct port_virtual port = {.rx = port_in, .tx = port_out, .user = l, .mac = {2, 0, 0, 0, 0, 1}};
+    struct handshake_source source = {
+        .user = b, .submit = shake_submit, .cancel = shake_cancel, .poll = shake_poll};
+    char why[256];
+    l->box = b;
+    l->port = port_virtual_open(&port);
+    l->worker = worker_new_with(&b->region, k, &b->config, l->port, &source, b->now_us, why);
+    assert_non_null(l->worker);
+    l->worker->answers_link = k == 0;
+    if (b->workers == 1)
+        return;
+    for (uint32_t i = 0; i < b->workers; i++) {
+        assert_true(spsc_init(&l->to[i], 64, sizeof(struct packet)));
+        l->from[i] = &b->lane[i].to[k];
+    }
+    l->worker->to_worker = l->to;
+    l->worker->from_worker = l->from;
+}
+
+/* Every worker keeps its own table of the link. */
+static void learn_link(struct box *b)
+{
+    uint8_t frame[64], target[16];
+    struct net_packet p;
+    size_t n = arp_request(frame, client_ip, client_mac, server_ip);
+    assert_int_equal(net_parse(frame, n, &p), NET_ARP);
+    for (uint32_t k = 0; k < b->workers; k++) {
+        neighbour_learn(b->lane[k].worker->neighbours, &p, &b->config.addresses, b->now_us);
+        assert_false(neighbour_request(b->lane[k].worker->neighbours, b->now_us, target));
+    }
+}
+
+struct box *box_new(uint32_t workers, const char *region_file)
 {
     char error[TLS_ERROR_MAX];
     struct pki pki;
-    struct box *b = calloc(1, sizeof *b);
+    struct box *b = aligned_alloc(64, (sizeof *b + 63) & ~(size_t)63);
     assert_non_null(b);
+    memset(b, 0, sizeof *b);
+    b->workers = workers;
     b->now_us = region_file ? region_now_us() : 1000000;
     pki_make(&pki, PKI_P256, 30);
     b->server = server_of(&pki);
@@ -375,17 +425,22 @@ struct box *box_new(const char *region_file)
     assert_non_null(b->client);
     make_region(b, region_file);
     make_control(b);
-    make_worker(b);
-    put_in(b, arp_request(next_in(b), client_ip, client_mac,
-                          server_ip)); /* its way back is known from here on */
-    box_work(b);
+    make_config(b);
+    for (uint32_t k = 0; k < workers; k++)
+        make_worker(b, k);
+    learn_link(b);
     return b;
 }
 
 void box_free(struct box *b)
 {
-    worker_free(b->worker);
-    port_virtual_close(b->port);
+    for (uint32_t k = 0; k < b->workers; k++) {
+        worker_free(b->lane[k].worker);
+        port_virtual_close(b->lane[k].port);
+        for (uint32_t i = 0; i < LANES; i++)
+            spsc_free(&b->lane[k].to[i]);
+        free(b->lane[k].kept.frame);
+    }
     for (uint32_t k = 0; k < b->participants; k++)
         participant_end(&b->participant[k]);
     for (unsigned i = 0; i < 8; i++)
@@ -393,6 +448,5 @@ void box_free(struct box *b)
     tls_client_free(b->client);
     tls_server_free(b->server);
     region_detach(&b->region);
-    free(b->kept.frame);
     free(b);
 }

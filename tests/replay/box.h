@@ -11,6 +11,7 @@
 
 #define PARTICIPANTS 3u
 #define FRAMES_MAX   256u
+#define LANES        2u /* workers at most */
 #define TICK_US      5000u
 #define UNIX_S       1700000000u
 
@@ -29,8 +30,17 @@ struct frames {
 struct box {
     struct region region;
     struct worker_config config;
-    struct port_queue *port;
-    struct worker *worker;
+    uint32_t workers;
+    /* Packets come in at worker 0, which hands them to their owner; the voice room is the last one's. */
+    struct box_worker {
+        struct box *box;
+        struct port_queue *port;
+        struct worker *worker;
+        struct spsc to[LANES]; /* packets that it hands over, by worker */
+        struct spsc *from[LANES];
+        struct ring_end notice, command, fanout;
+        struct frames kept;
+    } lane[LANES];
     struct tls_server *server;
     struct tls_client *client;
     uint64_t now_us;
@@ -38,13 +48,13 @@ struct box {
     struct frame in[FRAMES_MAX], out[FRAMES_MAX];
     uint32_t in_count, in_next, out_count;
     bool keep;
-    struct frames kept;
     /* handshakes under way, and their results, without a thread */
     struct shake {
         uint64_t handle;
         struct tls_handshake *handshake;
     } shake[8];
     struct shake_result {
+        unsigned worker;
         struct tls_helper_result result;
         uint8_t send[8192];
     } result[8];
@@ -52,7 +62,6 @@ struct box {
     bool results_held; /* the helper is slow */
     /* the control plane's side */
     struct txn txn;
-    struct ring_end notice, command, fanout;
     uint64_t log_head;
     uint32_t opened, heard, voices;
     struct participant participant[PARTICIPANTS];
@@ -60,7 +69,7 @@ struct box {
 };
 
 /* With a file, the region lies in it, as a running box's does, and time is the machine's. */
-struct box *box_new(const char *region_file);
+struct box *box_new(uint32_t workers, const char *region_file);
 void box_free(struct box *b);
 
 /* The next participant connects. */
@@ -72,7 +81,7 @@ void box_enter(struct box *b, uint32_t index);
 /* Everybody takes a turn: `talk`: every participant whose voice is on sends a frame. */
 void box_turn(struct box *b, bool talk);
 
-/* A turn of the worker alone. */
+/* A turn of the workers alone. */
 void box_work(struct box *b);
 
 #endif

@@ -1,10 +1,10 @@
 #!/bin/bash
 # The operator's capture commands against a box that runs: what they write can be read by tshark, is what was asked for, and a
 # recorded bundle replays.
-#   capture.sh LIVE_BOX VOXPOP
+#   capture.sh LIVE_BOX VOXPOP WORKERS
 # SPDX-License-Identifier: Apache-2.0
 set -u
-live_box=$1 voxpop=$2
+live_box=$1 voxpop=$2 workers=$3
 dir=$(mktemp -d /tmp/capture_test.XXXXXX)
 n=0 failed=0 pids=()
 
@@ -43,8 +43,8 @@ written() { # COUNT: waits until so many packets are in the file
 }
 writer_gone() { for _ in $(seq 600); do [ -s "$dir/capture.pid" ] || return 0; sleep 0.05; done; return 1; }
 
-echo "1..20"
-coproc box { exec "$live_box" "$dir/region"; }
+echo "1..21"
+coproc box { exec "$live_box" "$dir/region" "$workers"; }
 pids+=("$box_PID")
 read -r -t 20 line <&"${box[0]}"
 [ "$line" = ready ] || echo "Bail out! the box does not run"
@@ -54,7 +54,8 @@ v capture start "$dir/all.pcapng" >/dev/null
 ok "a second capture is refused in one line" fails_saying 1 "under way" v capture start "$dir/other.pcapng"
 ok "packets come" written 500
 ok "status tells of the capture under way" test "$(v capture status --json | field state)" = running
-v capture stop --json >"$dir/stop.json"
+ok "who names another file stops nothing" fails_saying 1 "goes to $dir/all.pcapng" v capture stop "$dir/other.pcapng"
+v capture stop --json "$dir/all.pcapng" >"$dir/stop.json"
 ok "stop ends it" test "$(field state <"$dir/stop.json")" = finished
 ok "the file has the packets that stop tells of" test "$(packets "$dir/all.pcapng")" = "$(field packets <"$dir/stop.json")"
 ok "it holds voice of both directions" test "$(packets "$dir/all.pcapng" 'udp && frame.packet_flags_direction == 1')" -gt 50 -a \
@@ -63,7 +64,7 @@ ok "and TCP of both directions" test "$(packets "$dir/all.pcapng" 'tcp.dstport =
     "$(packets "$dir/all.pcapng" 'tcp.srcport == 443')" -gt 2
 ok "nothing in it is malformed" test "$(packets "$dir/all.pcapng" '_ws.malformed')" = 0
 ok "its times are the wall clock's" test "$(tshark -r "$dir/all.pcapng" -T fields -e frame.time_epoch -c 1 2>/dev/null | cut -d. -f1)" -ge $(($(date +%s) - 20))
-ok "its interfaces are the workers, with what was dropped" grep -q "Number of stat entries = 1" <(capinfos -M "$dir/all.pcapng" 2>&1)
+ok "its interfaces are the workers, with what was dropped" test "$(capinfos -M "$dir/all.pcapng" 2>&1 | grep -c "Number of stat entries = 1")" = "$workers"
 ok "it is for its owner alone" test "$(stat -c %a "$dir/all.pcapng")" = 600
 
 # one session, one room, bounds

@@ -1,6 +1,6 @@
 /*
  * A box that runs: three participants talk and write, in real time, until SIGTERM. For tests of the
- * operator's capture commands. Says "ready" when everybody hears everybody. live_box REGION-FILE
+ * operator's capture commands. Says "ready" when everybody hears everybody. live_box REGION-FILE WORKERS
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "box.h"
@@ -42,10 +43,10 @@ static void join(struct box *b, uint32_t index)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 || !aead_init(AEAD_BACKEND_AUTO))
+    if (argc != 3 || !aead_init(AEAD_BACKEND_AUTO))
         return 2;
     signal(SIGTERM, on_stop);
-    struct box *b = box_new(argv[1]);
+    struct box *b = box_new((uint32_t)atoi(argv[2]), argv[1]);
     for (uint32_t k = 0; k < PARTICIPANTS; k++)
         join(b, k);
     for (unsigned i = 0; !stopping; i++) {

@@ -50,7 +50,16 @@ static void take_handshake(struct listener *l, const struct record_handshake *h)
     l->known = true;
 }
 
-/* Connections are numbered as participants are: both by the order in which they came. */
+static void take_connection(struct observer *o, const struct connection *c)
+{
+    struct listener *l = &o->listener[c->tcp.tuple.remote_port - TCP_PORT_OF];
+    if (c->kind == CONNECTION_GATEWAY)
+        take_open(l, c);
+    else if (c->kind == CONNECTION_HANDSHAKE)
+        take_half_open(l, c);
+}
+
+/* Where handshakes are recorded there is one worker, whose connections are numbered as participants are. */
 static void take_keys(struct observer *o, const char *directory)
 {
     struct bundle b;
@@ -59,13 +68,10 @@ static void take_keys(struct observer *o, const char *directory)
     bool whole;
     if (!bundle_open(&b, directory, why))
         fail_msg("%s", why);
-    const struct pool *p = region_part(&b.region, 0, PART_CONNECTIONS);
-    for (uint32_t i = 0; i < p->fresh && i < LISTENERS; i++) {
-        const struct connection *c = connection_at(&b.region, 0, i);
-        if (c->kind == CONNECTION_GATEWAY)
-            take_open(&o->listener[i], c);
-        else if (c->kind == CONNECTION_HANDSHAKE)
-            take_half_open(&o->listener[i], c);
+    for (uint32_t k = 0; k < b.region.header->geometry.workers; k++) {
+        const struct pool *p = region_part(&b.region, k, PART_CONNECTIONS);
+        for (uint32_t i = 0; i < p->fresh; i++)
+            take_connection(o, connection_at(&b.region, k, i));
     }
     for (uint64_t at = 0; (e = bundle_next(&b, &at, &whole));) {
         const struct record_handshake *h = (const void *)(e + 1);

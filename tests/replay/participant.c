@@ -204,5 +204,6 @@ size_t participant_talk(struct participant *c, uint8_t *frame)
     memcpy(path.destination, server_ip, 16);
     memcpy(path.source_mac, client_mac, 6);
     memcpy(path.next_hop_mac, server_mac, 6);
-    return net_emit_udp(frame, &path, (uint16_t)(VOICE_PORT + c->index), 50000, (size_t)(12 + n + 20));
+    return net_emit_udp(frame, &path, (uint16_t)(VOICE_PORT + c->index), c->voice_port,
+                        (size_t)(12 + n + 20));
 }

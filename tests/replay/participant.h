@@ -36,6 +36,7 @@ struct participant {
     uint8_t text[STREAM_MAX]; /* of it, opened */
     uint32_t text_length;
     uint32_t voice_sent;
+    uint16_t voice_port; /* where its room is */
     enum voice_mode mode;
 };
 

@@ -33,8 +33,8 @@ static const char *first_bundle; /* bundles/first, of the source tree */
 
 struct writing {
     struct pcapng_file file;
-    const struct frames *expected; /* of the recorded worker, or NULL */
-    uint32_t next;
+    const struct box *expected; /* the recorded one, or NULL */
+    uint32_t next[LANES];
 };
 
 static void on_frame(void *user, uint32_t worker, bool sent, uint64_t unix_us, const uint8_t *frame,
@@ -44,15 +44,16 @@ static void on_frame(void *user, uint32_t worker, bool sent, uint64_t unix_us, c
     pcapng_file_packet(&w->file, worker, unix_us, sent ? PCAPNG_OUTBOUND : PCAPNG_INBOUND, frame, len);
     if (!sent || !w->expected)
         return;
-    assert_true(w->next < w->expected->count);
-    const struct frame *f = &w->expected->frame[w->next++];
+    const struct frames *kept = &w->expected->lane[worker].kept;
+    assert_true(w->next[worker] < kept->count);
+    const struct frame *f = &kept->frame[w->next[worker]++];
     assert_int_equal(unix_us, f->time_us + UNIX_OFFSET);
     assert_int_equal(len, f->length);
     assert_memory_equal(frame, f->bytes, len);
 }
 
-/* Replays to a file; with `expected` every frame sent must be the recorded worker's. */
-static struct replay_summary replay(const char *from, const char *to, const struct frames *expected)
+/* Replays to a file; with `expected` every frame sent must be the one that its worker sent there. */
+static struct replay_summary replay(const char *from, const char *to, const struct box *expected)
 {
     struct writing *w = calloc(1, sizeof *w);
     struct replay_sink sink = {w, on_frame};
@@ -65,8 +66,8 @@ static struct replay_summary replay(const char *from, const char *to, const stru
         !replay_run(from, &sink, &sum, why))
         fail_msg("%s", why);
     assert_true(pcapng_file_close(&w->file, NULL, sum.end_unix_us));
-    if (expected)
-        assert_int_equal(w->next, expected->count);
+    for (uint32_t k = 0; expected && k < expected->workers; k++)
+        assert_int_equal(w->next[k], expected->lane[k].kept.count);
     free(w);
     return sum;
 }
@@ -87,7 +88,7 @@ static void digest(const char *path, char hex[65])
         snprintf(hex + 2 * i, 3, "%02x", md[i]);
 }
 
-static void replays_are_equal(const char *from, const struct frames *expected, struct replay_summary *sum)
+static void replays_are_equal(const char *from, const struct box *expected, struct replay_summary *sum)
 {
     char one[65], two[65];
     *sum = replay(from, capture[0], expected);
@@ -180,10 +181,10 @@ static void find_voices(struct box *b)
 }
 
 /* Three participants on established connections. */
-static struct box *record_established(const char *to)
+static struct box *record_established(uint32_t workers, const char *to)
 {
     struct recording *rec = calloc(1, sizeof *rec);
-    struct box *b = box_new(NULL);
+    struct box *b = box_new(workers, NULL);
     for (unsigned k = 0; k < PARTICIPANTS; k++)
         join(b, NULL);
     find_voices(b);
@@ -216,15 +217,20 @@ static void everything_arrived(const struct observer *o, uint32_t more)
     assert_int_equal(o->resets, 0);
 }
 
-static void replay_of_a_call_gives_the_recorded_bytes_and_everything_in_them(void **state)
+static void check_call(uint32_t workers)
 {
     struct replay_summary sum;
-    struct box *b = record_established(bundle);
-    replays_are_equal(bundle, &b->kept, &sum);
+    struct box *b = record_established(workers, bundle);
+    uint64_t sent = 0;
+    replays_are_equal(bundle, b, &sum);
+    for (uint32_t k = 0; k < workers; k++) {
+        assert_true(b->lane[k].worker->connections->used);
+        sent += b->lane[k].kept.count;
+    }
     assert_int_equal(sum.connections, PARTICIPANTS);
-    assert_int_equal(sum.packets_out, b->kept.count);
-    assert_int_equal(sum.events, PARTICIPANTS * SAYINGS);
-    assert_int_equal(sum.verbs, 2 * PARTICIPANTS * SAYINGS);
+    assert_int_equal(sum.packets_out, sent);
+    assert_int_equal(sum.events, workers * PARTICIPANTS * SAYINGS);
+    assert_int_equal(sum.verbs, (1 + workers) * PARTICIPANTS * SAYINGS);
     assert_int_equal(sum.opened + sum.closed + sum.handshakes + sum.skipped, 0);
     struct observer *o = observer_open(bundle, capture[0]);
     assert_int_equal(o->sent, sum.packets_out);
@@ -234,12 +240,24 @@ static void replay_of_a_call_gives_the_recorded_bytes_and_everything_in_them(voi
     box_free(b);
 }
 
+static void replay_of_a_call_gives_the_recorded_bytes_and_everything_in_them(void **state)
+{
+    check_call(1);
+}
+
+/* Connections are both workers' (by their hash), the room is the second's, and all packets come in at the
+ * first. */
+static void replay_of_two_workers_that_hand_packets_over_does_too(void **state)
+{
+    check_call(2);
+}
+
 /* One shakes hands across the snapshot, one after it. */
 static void replay_goes_through_handshakes(void **state)
 {
     struct replay_summary sum;
     struct recording *rec = calloc(1, sizeof *rec);
-    struct box *b = box_new(NULL);
+    struct box *b = box_new(1, NULL);
     join(b, NULL);
     box_join(b);
     for (unsigned i = 0; i < 30 && !(connection_at(&b->region, 0, 1)->flags & CONN_STEP_OUT); i++) {
@@ -259,7 +277,7 @@ static void replay_goes_through_handshakes(void **state)
     assert_int_equal(b->voices, PARTICIPANTS);
     converse(b, rec);
     end(b, rec);
-    replays_are_equal(bundle, &b->kept, &sum);
+    replays_are_equal(bundle, b, &sum);
     assert_int_equal(sum.connections, 2);
     assert_int_equal(sum.opened, 1);
     assert_int_equal(sum.handshakes, 2);
@@ -269,6 +287,38 @@ static void replay_goes_through_handshakes(void **state)
     for (uint32_t k = 1; k < PARTICIPANTS; k++)
         assert_int_equal(observer_told(o, k, "READY"), 1);
     observer_close(o);
+    box_free(b);
+    free(rec);
+}
+
+static bool is_arp(const struct frame *f)
+{
+    return f->bytes[12] == 0x08 && f->bytes[13] == 0x06;
+}
+
+/* A neighbour that does not answer is asked again by the clock alone, in iterations that nothing else has a
+ * part in. */
+static void replay_asks_for_a_silent_neighbour_as_often(void **state)
+{
+    struct replay_summary sum;
+    struct recording *rec = calloc(1, sizeof *rec);
+    struct box *b = box_new(1, NULL);
+    uint32_t asked = 0;
+    join(b, NULL);
+    begin(b, rec, bundle);
+    b->now_us += 31000000;
+    say(b, 0, 0);
+    turns(b, rec, 20);
+    for (unsigned i = 0; i < 3; i++) {
+        b->now_us += 1000000;
+        box_work(b);
+    }
+    end(b, rec);
+    const struct frames *kept = &b->lane[0].kept;
+    for (uint32_t i = 0; i < kept->count; i++)
+        asked += is_arp(&kept->frame[i]);
+    assert_int_equal(asked, 4);
+    replays_are_equal(bundle, b, &sum);
     box_free(b);
     free(rec);
 }
@@ -288,7 +338,7 @@ static bool refused(const char *from, const char *because)
 static void recording_that_lost_inputs_is_incomplete_and_refused(void **state)
 {
     struct recording *rec = calloc(1, sizeof *rec);
-    struct box *b = box_new(NULL);
+    struct box *b = box_new(1, NULL);
     for (unsigned k = 0; k < PARTICIPANTS; k++)
         join(b, NULL);
     find_voices(b);
@@ -312,7 +362,7 @@ static void worker_that_nobody_releases_goes_on(void **state)
 {
     struct recording *rec = calloc(1, sizeof *rec);
     char why[256] = "";
-    struct box *b = box_new(NULL);
+    struct box *b = box_new(1, NULL);
     join(b, NULL);
     assert_true(recording_begin(rec, &b->region, bundle, UNIX_OFFSET, why));
     say(b, 0, 0);
@@ -339,7 +389,7 @@ static void bundle_is_for_its_owner_alone_and_has_no_keys_that_no_worker_needs(v
     struct stat st;
     char path[160], why[256];
     uint8_t zero[32] = {0};
-    box_free(record_established(bundle));
+    box_free(record_established(1, bundle));
     assert_int_equal(stat(bundle, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
     for (unsigned i = 0; i < 3; i++) {
@@ -364,7 +414,7 @@ static void truncate_to(const char *name, long keep)
 
 static void bundle_that_is_damaged_is_refused(void **state)
 {
-    box_free(record_established(bundle));
+    box_free(record_established(1, bundle));
     truncate_to("inputs", -4);
     assert_true(refused(bundle, "cut short"));
     truncate_to("snapshot", -100);
@@ -408,7 +458,7 @@ static void first_bundle_gives_the_golden_bytes(void **state)
 static int record_first(const char *to)
 {
     char hex[65], path[512], out[512];
-    box_free(record_established(to));
+    box_free(record_established(1, to));
     snprintf(out, sizeof out, "%s/out.pcapng", to);
     replay(to, out, NULL);
     digest(out, hex);
@@ -443,7 +493,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
         TEST(replay_of_a_call_gives_the_recorded_bytes_and_everything_in_them),
+        TEST(replay_of_two_workers_that_hand_packets_over_does_too),
         TEST(replay_goes_through_handshakes),
+        TEST(replay_asks_for_a_silent_neighbour_as_often),
         TEST(recording_that_lost_inputs_is_incomplete_and_refused),
         TEST(worker_that_nobody_releases_goes_on),
         TEST(bundle_is_for_its_owner_alone_and_has_no_keys_that_no_worker_needs),

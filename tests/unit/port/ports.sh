@@ -49,6 +49,15 @@ start() {
     done
     return 1
 }
+# A memif server of DPDK 22.11 ends in a panic when a client's control connection closes in the middle of its handshake, as that of a
+# client does that was just being served (port.h): then it is started again, as the supervisor would.
+start_server() {
+    for _ in 1 2 3 4 5; do
+        start "$@" && return 0
+        grep -q eal_intr_thread_main "$work/err" || return 1
+    done
+    return 1
+}
 stop() { kill ${1:--TERM} $pid 2> /dev/null; wait $pid 2> /dev/null; pid=; }
 ask() { ip netns exec $client python3 "$probe" "$@"; }
 refuses() { ! start "$@" && grep -q "$message" "$work/err"; }
@@ -186,7 +195,7 @@ if [ "$(nproc)" -ge 2 ]; then
     check "second_memif_server_is_refused" refuses server - plain 0 "$work/memif" $a
     pid=$other
     stop -KILL
-    check "memif_server_starts_over_the_socket_of_a_killed_one" start server - plain 0 "$work/memif" $a
+    check "memif_server_starts_over_the_socket_of_a_killed_one" start_server server - plain 0 "$work/memif" $a
     check "memif_client_finds_the_new_server" wait $asker
     "$responder" client - plain 1 "$work/memif" $a > "$work/client" 2>&1 &
     asker=$!
