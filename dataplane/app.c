@@ -289,7 +289,7 @@ static void upgrade(struct worker *w, struct connection *c, const uint8_t *p, co
         else if (c->version = q.version, send_generated(w, c, GENERATED_VOICE_HELLO, q.version, 0))
             notify_open(w, c, &q);
     } else {
-        c->deadline_us = UINT64_MAX;
+        c->deadline_us = w->now_us + 1500ull * w->config->heartbeat_interval_ms;
     }
     c->version = q.version;
 }

@@ -90,10 +90,13 @@ static void conn_free(struct worker *w, struct connection *c)
         worker_ready(w, index);
         return;
     }
+    conn_detach_session(w, c);
+    if (!send_release(w, c)) { /* CLOSED, and served until all is given back */
+        worker_ready(w, index);
+        return;
+    }
     handshake_cancel(w, c);
     leave_handshake(w, c);
-    conn_detach_session(w, c);
-    send_release(w, c);
     struct tcp_env env = tcp_env_of(w, NULL);
     tcp_release(&c->tcp, &env);
     chain_free(&c->app, w->blocks, &w->txn);
@@ -419,6 +422,8 @@ void conn_service(struct worker *w, struct connection *c)
         c->flags |= CONN_HELD_BACK;
         worker_ready(w, conn_index(w, c));
     }
+    if (c->tcp.state != TCP_CLOSED)
+        send_acked(w, c);
     if (c->kind == CONNECTION_HTTP)
         app_continue(w, c);
     read_waiting(w, c, &env);

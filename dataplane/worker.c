@@ -264,7 +264,7 @@ static void recount_pins(struct worker *w)
     w->queues.pins = w->queues.let_go;
     for (uint32_t i = 0; i < w->connections->fresh; i++) {
         const struct connection *c = conn_at(w, i);
-        if (c->kind != CONNECTION_FREE && c->session != SESSION_NONE)
+        if (c->kind != CONNECTION_FREE && c->session != SESSION_NONE && w->sessions[c->session].connection == i)
             queue_recount(&w->queues, &w->sessions[c->session]);
     }
     w->queues.pins = pins;
