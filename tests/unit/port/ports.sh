@@ -60,7 +60,13 @@ start_server() {
     done
     return 1
 }
-stop() { kill ${1:--TERM} $pid 2> /dev/null; wait $pid 2> /dev/null; pid=; }
+stop() {
+    kill ${1:--TERM} $pid 2> /dev/null
+    wait $pid 2> /dev/null
+    local status=$?
+    pid=
+    return $status
+}
 ask() { ip netns exec $client python3 "$probe" "$@"; }
 refuses() { ! start "$@" && grep -q "$message" "$work/err"; }
 
@@ -120,7 +126,7 @@ check "kernel_is_silent_on_ipv6_while_nobody_serves" ask silence $routed6
 check "start_after_a_kill_takes_the_interface_over" start afxdp "$steer" plain 0 vxp0 $a $b
 check "echo_is_answered_after_a_kill" ask ping $a
 ask ping 198.18.70.9 > /dev/null
-stop
+check "process_that_is_told_to_stop_ends_well" stop
 check "figures_count_what_was_steered" at_least 0 steered 3
 check "figures_count_what_was_passed" at_least 0 passed 3
 check "orderly_stop_detaches_the_program" eval '! attached vxp0 voxpop_steer'
