@@ -1,5 +1,6 @@
 /*
- * voxpop capture start|stop|status. SPDX-License-Identifier: Apache-2.0
+ * voxpop capture start|stop|status.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
 #include <fcntl.h>

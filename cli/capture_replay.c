@@ -1,5 +1,6 @@
 /*
- * voxpop capture replay DIR. SPDX-License-Identifier: Apache-2.0
+ * voxpop capture replay DIR.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /*
- * What is known of a capture from outside; see capture.h. SPDX-License-Identifier: Apache-2.0
+ * What is known of a capture from outside; see capture.h.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
 #include <fcntl.h>

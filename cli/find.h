@@ -1,5 +1,6 @@
 /*
- * Finding what the operator names. SPDX-License-Identifier: Apache-2.0
+ * Finding what the operator names.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CLI_FIND_H
 #define VOXPOP_CLI_FIND_H

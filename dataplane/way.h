@@ -5,7 +5,8 @@
  *
  * A way is good for one epoch of its worker: as long as routes and neighbours stay as they were, and WAY_US
  * at most, so that neighbours are seen to be used. IPv6 members have none; their headers are written each
- * time. SPDX-License-Identifier: Apache-2.0
+ * time.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_WAY_H
 #define VOXPOP_WAY_H

@@ -1,6 +1,7 @@
 /*
  * The other end of the capture rings (include/capture_ring.h): turning captures on and off, and reading what
- * the workers wrote. One process at a time. SPDX-License-Identifier: Apache-2.0
+ * the workers wrote. One process at a time.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_DRAIN_H
 #define VOXPOP_DRAIN_H

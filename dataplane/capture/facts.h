@@ -1,6 +1,7 @@
 /*
  * The configuration that a recording was made under, as JSON: what a replay must give its workers besides the
- * region. SPDX-License-Identifier: Apache-2.0
+ * region.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_FACTS_H
 #define VOXPOP_FACTS_H

@@ -5,8 +5,8 @@
  *
  * Owns: feeding each recorded iteration to its worker, in order of time. Refuses: a bundle that is not whole
  * or of another build, and to go on when a worker leaves inputs over that the recorded one took: the two have
- * parted then. Nothing of the host is touched. The caller has called aead_init. SPDX-License-Identifier:
- * Apache-2.0
+ * parted then. Nothing of the host is touched. The caller has called aead_init.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_REPLAY_H
 #define VOXPOP_REPLAY_H

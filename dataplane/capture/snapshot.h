@@ -7,7 +7,8 @@
  * that the second finds the pages there. The file is written afterwards.
  *
  * File (gzip): magic, size of the region, then {offset, length, bytes} in order until a length of 0. Pages of
- * zeros are left out. SPDX-License-Identifier: Apache-2.0
+ * zeros are left out.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SNAPSHOT_H
 #define VOXPOP_SNAPSHOT_H

@@ -201,6 +201,17 @@ static void update_window(struct arrival *a)
     }
 }
 
+/*
+ * After a retransmission, an echo older than what we sent last measures how long we were silent: the ACK that it came with was lost, and
+ * the peer does not take the timestamp of a duplicate (RFC 7323 4.3). Taken for a round trip, it would lengthen the RTO, and
+ * with it the next such measurement.
+ */
+static bool echo_is_stale(const struct tcp_conn *c, uint32_t ts_ecr)
+{
+    bool resent = c->retransmits || (c->flags & TCP_F_RECOVERY);
+    return resent && seq_lt(ts_ecr, tcp_timestamp(c, (uint64_t)c->sent_ms * TCP_US_PER_MS));
+}
+
 static void measure(struct arrival *a)
 {
     struct tcp_conn *c = a->c;
@@ -209,7 +220,7 @@ static void measure(struct arrival *a)
             return;
         c->flags &= (uint16_t)~TCP_F_RTT_TIMED;
         tcp_rtt_sample(c, (uint32_t)a->now_us - c->rtt_start_us);
-    } else if (c->flags & TCP_F_TIMESTAMPS && a->s.has_timestamps) {
+    } else if (c->flags & TCP_F_TIMESTAMPS && a->s.has_timestamps && !echo_is_stale(c, a->s.ts_ecr)) {
         uint32_t ms = tcp_timestamp(c, a->now_us) - a->s.ts_ecr;
         if (ms < a->env->config->rto_max_us / TCP_US_PER_MS) /* else it is not an echo of ours */
             tcp_rtt_sample(c, ms * TCP_US_PER_MS);

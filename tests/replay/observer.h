@@ -1,6 +1,7 @@
 /*
  * Somebody who has a bundle and the capture that a replay of it made, and nothing else: opens every TLS
- * record and every voice packet in it with the bundle's keys. SPDX-License-Identifier: Apache-2.0
+ * record and every voice packet in it with the bundle's keys.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_OBSERVER_H
 #define VOXPOP_OBSERVER_H

@@ -1,6 +1,7 @@
 /*
  * A client of the replay tests, on frames and virtual time: our own TCP, a handshake by OpenSSL, our record
- * layer from the other side, WebSocket text and voice. SPDX-License-Identifier: Apache-2.0
+ * layer from the other side, WebSocket text and voice.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_PARTICIPANT_H
 #define VOXPOP_PARTICIPANT_H

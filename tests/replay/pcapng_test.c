@@ -1,6 +1,7 @@
 /*
  * The pcapng writer as a core: blocks that readers can walk, whatever the length of a frame, and never beyond
- * the room. What tshark makes of them, capture.sh tests. SPDX-License-Identifier: Apache-2.0
+ * the room. What tshark makes of them, capture.sh tests.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 /*
  * A recording, replayed: the same worker code gives the same bytes, every time and as the recorded worker
  * did; and what it says in them can be opened. `replay_test --record DIR` makes the bundle that is kept in
- * bundles/first, anew. SPDX-License-Identifier: Apache-2.0
+ * bundles/first, anew.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>

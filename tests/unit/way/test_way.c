@@ -1,6 +1,7 @@
 /*
  * A way gives, byte for byte, what net_emit_udp writes; and it is no longer good when an end, the routes, a
- * neighbour or the time says so. SPDX-License-Identifier: Apache-2.0
+ * neighbour or the time says so.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
 #include <stdarg.h>
