@@ -139,9 +139,11 @@ static void trim(struct tcp_segment *s, uint32_t rcv_nxt, uint32_t edge)
     uint32_t old = seq_ahead(s->seq, rcv_nxt);
     if (old > s->len)
         old = s->len;
-    s->seq += old;
-    s->data += old;
-    s->len -= old;
+    if (old) { /* a segment without data may have none to point to */
+        s->seq += old;
+        s->data += old;
+        s->len -= old;
+    }
     uint32_t room = seq_ahead(s->seq, edge);
     if (s->len > room) {
         s->len = room;

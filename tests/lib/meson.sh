@@ -47,9 +47,7 @@ suite_unit() {
 # Without the crash test: it lives on faults at every store, and its worker's code is in the other tests too.
 suite_asan() {
     tests_built asan "$BUILD-asan" -Db_sanitize=address,undefined -Db_lundef=false || return 0
-    ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=$ROOT/tests/lib/lsan.supp:print_suppressions=0 \
-        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        meson_suite asan "$BUILD-asan" --no-suite crash
+    ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 meson_suite asan "$BUILD-asan" --no-suite crash
 }
 
 # Threads meet only in the region: rings, the store's queue, the helper thread.
