@@ -310,6 +310,8 @@ static void set_timer(struct worker *w, const struct connection *c)
 {
     uint64_t tcp = tcp_deadline(&c->tcp), deadline = tcp < c->deadline_us ? tcp : c->deadline_us;
     uint32_t index = conn_index(w, c);
+    if (c->tcp.state == TCP_CLOSED) /* ends now, or as soon as it may: no timer drives it */
+        return;
     /* A timer that comes too early looks again; moving it for every packet would cost more. */
     if (deadline < wheel_deadline(w->timers, index))
         wheel_set(w->timers, index, deadline);

@@ -46,6 +46,8 @@ static void verb_send(struct worker *w, const struct verb_send *v, uint32_t leng
         return;
     }
     c->flags = (uint8_t)(v->flags & SEND_MORE ? c->flags | CONN_ITEM_OPEN : c->flags & ~CONN_ITEM_OPEN);
+    if (c->kind == CONNECTION_HTTP && (v->flags & SEND_END)) /* the client is to take the answer within */
+        c->deadline_us = w->now_us + w->config->keep_alive_us;
     worker_ready(w, conn_index(w, c));
 }
 

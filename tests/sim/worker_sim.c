@@ -495,7 +495,6 @@ static void everything_is_given_back(struct sim *s)
         s->now_us += 5000000;
     }
     const struct worker *w = s->worker;
-    for (uint32_t i = 0; i < w->connections->fresh; i++) { const struct connection *c = conn_at(w, i); if (c->kind) fprintf(stderr, "LEFT %u kind %u was %u flags %x tcp %s flags %x deadline %lld timer %lld wheel %lld now %llu items %u records %u cwnd %u wnd %u app %u rcv %u sess %d tls %x\n", i, c->kind, c->kind_was, c->flags, tcp_state_name(c->tcp.state), c->tcp.flags, (long long)c->deadline_us, (long long)c->tcp.timer_at, (long long)wheel_deadline(w->timers, i), (unsigned long long)w->now_us, c->items, c->records, c->tcp.cwnd, c->tcp.snd_wnd, c->app.length, c->tcp.rcv.length, (int)c->session, c->tls.flags); }
     assert_int_equal(w->connections->used, 0);
     assert_int_equal(w->records->used, 0);
     assert_int_equal(w->items->used, 0);
