@@ -61,7 +61,7 @@ struct sim {
     /* the control plane's side */
     struct txn txn;
     struct ring_end notice, command, fanout;
-    uint64_t log_head;
+    uint64_t log_head, log_end;
     uint64_t handle[32]; /* connections it has heard of, the latest last */
     uint32_t handles;
     uint32_t generation[SESSIONS];
@@ -134,7 +134,8 @@ static void post(struct sim *s, struct ring_end *ring, enum verb what, const voi
     if (!e)
         return;
     memcpy(e->payload, body, n);
-    memcpy(e->payload + n, more, extra);
+    if (extra)
+        memcpy(e->payload + n, more, extra);
 }
 
 static uint64_t write_event(struct sim *s)
@@ -142,7 +143,7 @@ static uint64_t write_event(struct sim *s)
     static const char text[] = "\"op\":0,\"t\":\"MESSAGE_CREATE\",\"d\":{\"content\":\"what everybody is told\"}}";
     struct event_log *log = region_section(&s->region, SECTION_EVENT_LOG);
     uint32_t n = sizeof text - 1, length = (uint32_t)((sizeof(struct event) + n + 15) & ~15u);
-    if (s->log_head + length >= 1u << 20) /* one segment is enough; the last event again */
+    if (s->log_head + length > s->log_end) /* one segment is enough; the last event again */
         return s->log_head - length;
     struct event *e = event_at(log, s->log_head);
     uint64_t position = s->log_head;
@@ -457,6 +458,7 @@ static void start(struct sim *s, const struct region_geometry *g, uint64_t seed)
     ring_producer(&s->command, region_part(&s->region, 0, PART_RING_COMMAND));
     ring_producer(&s->fanout, region_part(&s->region, 0, PART_RING_FANOUT));
     s->log_head = ((struct event_log *)region_section(&s->region, SECTION_EVENT_LOG))->head;
+    s->log_end = s->log_head + (1u << 20);
     s->in[0].length = (uint32_t)arp_request(s->in[0].bytes, sim_client_ip, sim_client_mac, sim_server_ip);
     s->in_count = 1;
     work(s, false);
