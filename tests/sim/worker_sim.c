@@ -1,7 +1,8 @@
 /*
- * A worker on a virtual port in virtual time, clients that behave badly, and a control plane's side that answers late, never, or for
- * what is gone: what it may not do whatever they do. After every turn everything that the pools gave out is reachable from a
- * connection or a session, and the pins are what a recount says; at the end everything is given back.
+ * A worker on a virtual port in virtual time, clients that behave badly, and a control plane's side that
+ * answers late, never, or for what is gone: what it may not do whatever they do. After every turn everything
+ * that the pools gave out is reachable from a connection or a session, and the pins are what a recount says;
+ * at the end everything is given back.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdarg.h>
@@ -29,17 +30,32 @@
 #define SEEDS      60u
 #define TURNS      400u
 
-static const char upgrade_gateway[] = "GET /?v=10&encoding=json HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-static const char upgrade_echo[] = "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-static const char upgrade_voice[] = "GET /voice?v=8 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+static const char upgrade_gateway[] =
+    "GET /?v=10&encoding=json HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+static const char upgrade_echo[] =
+    "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+static const char upgrade_voice[] =
+    "GET /voice?v=8 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-static const struct region_geometry usual = {
-    .workers = 1, .connections = 16, .blocks = 2048, .descriptors = 8192, .items = 4096, .chunks = 256, .topic_chunks = 8, .rooms = 4,
-    .members = 8, .sessions = SESSIONS, .topics = 4, .control_blocks = 4, .log_segments = 2, .ring_bytes = 1u << 20,
-    .capture_bytes = 1u << 16, .undo_bytes = 256u << 10};
+static const struct region_geometry usual = {.workers = 1,
+                                             .connections = 16,
+                                             .blocks = 2048,
+                                             .descriptors = 8192,
+                                             .items = 4096,
+                                             .chunks = 256,
+                                             .topic_chunks = 8,
+                                             .rooms = 4,
+                                             .members = 8,
+                                             .sessions = SESSIONS,
+                                             .topics = 4,
+                                             .control_blocks = 4,
+                                             .log_segments = 2,
+                                             .ring_bytes = 1u << 20,
+                                             .capture_bytes = 1u << 16,
+                                             .undo_bytes = 256u << 10};
 
 struct frame {
     uint32_t length;
@@ -101,7 +117,8 @@ static bool port_out(void *user, const uint8_t *frame, size_t len)
     return true;
 }
 
-static bool shake_submit(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record, uint32_t len)
+static bool shake_submit(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record,
+                         uint32_t len)
 {
     struct sim *s = user;
     if (s->results == RESULTS)
@@ -128,7 +145,8 @@ static bool shake_poll(void *user, unsigned worker, struct tls_helper_result *ou
 
 /* ---- the control plane ---- */
 
-static void post(struct sim *s, struct ring_end *ring, enum verb what, const void *body, size_t n, const void *more, size_t extra)
+static void post(struct sim *s, struct ring_end *ring, enum verb what, const void *body, size_t n,
+                 const void *more, size_t extra)
 {
     struct ring_entry *e = ring_reserve(ring, &s->txn, (uint16_t)what, (uint32_t)(n + extra));
     if (!e)
@@ -140,14 +158,18 @@ static void post(struct sim *s, struct ring_end *ring, enum verb what, const voi
 
 static uint64_t write_event(struct sim *s)
 {
-    static const char text[] = "\"op\":0,\"t\":\"MESSAGE_CREATE\",\"d\":{\"content\":\"what everybody is told\"}}";
+    static const char text[] =
+        "\"op\":0,\"t\":\"MESSAGE_CREATE\",\"d\":{\"content\":\"what everybody is told\"}}";
     struct event_log *log = region_section(&s->region, SECTION_EVENT_LOG);
     uint32_t n = sizeof text - 1, length = (uint32_t)((sizeof(struct event) + n + 15) & ~15u);
     if (s->log_head + length > s->log_end) /* one segment is enough; the last event again */
         return s->log_head - length;
     struct event *e = event_at(log, s->log_head);
     uint64_t position = s->log_head;
-    *e = (struct event){.length = length, .position = position, .classes = ~0ull, .except_session = UINT32_MAX,
+    *e = (struct event){.length = length,
+                        .position = position,
+                        .classes = ~0ull,
+                        .except_session = UINT32_MAX,
                         .variant = {{sizeof *e, n}}};
     memcpy((uint8_t *)e + sizeof *e, text, n);
     s->log_head += length;
@@ -176,8 +198,13 @@ static void send_text(struct sim *s, uint64_t connection, uint8_t opcode, uint32
 
 static void bind_session(struct sim *s, uint64_t connection, uint32_t session)
 {
-    struct verb_session v = {.session = session, .generation = ++s->generation[session], .connection = connection, .user_id = 42,
-                             .intents = ~0u, .kind = SESSION_GATEWAY, .flags = SESSION_CONTENT};
+    struct verb_session v = {.session = session,
+                             .generation = ++s->generation[session],
+                             .connection = connection,
+                             .user_id = 42,
+                             .intents = ~0u,
+                             .kind = SESSION_GATEWAY,
+                             .flags = SESSION_CONTENT};
     struct verb_subscribe sub = {.session = session, .generation = v.generation, .topic = TOPIC};
     post(s, &s->fanout, VERB_SESSION_BIND, &v, sizeof v, NULL, 0);
     post(s, &s->fanout, VERB_SUBSCRIBE, &sub, sizeof sub, NULL, 0);
@@ -186,14 +213,16 @@ static void bind_session(struct sim *s, uint64_t connection, uint32_t session)
 static void resume_session(struct sim *s, uint64_t connection, uint32_t session)
 {
     const struct session *was = s->worker->sessions + session;
-    struct verb_resume v = {.session = {.session = session, .generation = s->generation[session], .connection = connection},
-                            .seq = was->seq_sent ? was->seq_sent - chance(s, was->seq_sent < 40 ? was->seq_sent : 40) : 0};
+    struct verb_resume v = {
+        .session = {.session = session, .generation = s->generation[session], .connection = connection},
+        .seq = was->seq_sent ? was->seq_sent - chance(s, was->seq_sent < 40 ? was->seq_sent : 40) : 0};
     post(s, &s->fanout, VERB_SESSION_RESUME, &v, sizeof v, NULL, 0);
 }
 
 static void end_session(struct sim *s, uint32_t session)
 {
-    struct verb_session_ref v = {.session = session, .generation = s->generation[session], .close_code = chance(s, 2) ? 4000 : 0};
+    struct verb_session_ref v = {
+        .session = session, .generation = s->generation[session], .close_code = chance(s, 2) ? 4000 : 0};
     post(s, &s->fanout, VERB_SESSION_END, &v, sizeof v, NULL, 0);
 }
 
@@ -205,13 +234,15 @@ static void walk(struct sim *s)
 
 static void dispatch(struct sim *s, uint32_t session)
 {
-    struct verb_dispatch v = {.session = session, .generation = s->generation[session], .event = write_event(s)};
+    struct verb_dispatch v = {
+        .session = session, .generation = s->generation[session], .event = write_event(s)};
     post(s, &s->fanout, VERB_DISPATCH, &v, sizeof v, NULL, 0);
 }
 
 static void close_connection(struct sim *s, uint64_t handle)
 {
-    struct verb_close v = {.connection = handle, .code = chance(s, 3) ? 4001 : 0, .after_events = (uint8_t)chance(s, 2)};
+    struct verb_close v = {
+        .connection = handle, .code = chance(s, 3) ? 4001 : 0, .after_events = (uint8_t)chance(s, 2)};
     post(s, &s->command, VERB_CLOSE, &v, sizeof v, "why", chance(s, 2) ? 3 : 0);
 }
 
@@ -231,7 +262,8 @@ static void hear(struct sim *s, const struct ring_entry *e)
             send_text(s, connection, 0, 1 + chance(s, 9000), SEND_END | (chance(s, 10) ? 0 : SEND_CLOSE));
     } else if (e->type == NOTICE_MESSAGE) {
         if (chance(s, 2))
-            send_text(s, connection, 1, chance(s, chance(s, 8) ? 200 : 60000), chance(s, 20) ? 0 : SEND_CLOSE);
+            send_text(s, connection, 1, chance(s, chance(s, 8) ? 200 : 60000),
+                      chance(s, 20) ? 0 : SEND_CLOSE);
         walk(s);
     } else if (e->type == NOTICE_CLOSED) {
         s->closed++;
@@ -259,7 +291,8 @@ static void caprice(struct sim *s)
         send_text(s, some_handle(s), (uint8_t)chance(s, 2), chance(s, 3000), (uint8_t)chance(s, 8));
         break;
     case 5:
-        post(s, &s->fanout, VERB_SHED, &(struct verb_shed){.segment = chance(s, 2)}, sizeof(struct verb_shed), NULL, 0);
+        post(s, &s->fanout, VERB_SHED, &(struct verb_shed){.segment = chance(s, 2)}, sizeof(struct verb_shed),
+             NULL, 0);
         break;
     case 6:
         for (unsigned i = 0; i < 40; i++)
@@ -312,7 +345,8 @@ static void check_connection(struct sim *s, struct found *f, struct connection *
         const struct tx_record *r = pool_at(w->records, i);
         assert_true(!records || r->pos == pos);
         pos = r->pos + r->length;
-        if (r->kind != SOURCE_EVENT && r->item != POOL_NONE && r->item != last_item && r->item != first_waiting)
+        if (r->kind != SOURCE_EVENT && r->item != POOL_NONE && r->item != last_item &&
+            r->item != first_waiting)
             count_item(s, f, r->item);
         if (r->kind != SOURCE_EVENT)
             last_item = r->item;
@@ -440,15 +474,29 @@ static void start(struct sim *s, const struct region_geometry *g, uint64_t seed)
     struct route_tables *routes = region_section(&s->region, SECTION_ROUTES);
     assert_true(route_write(&routes->swap, &half) && route_add(&routes->table[half], prefix, 111, &link));
     route_publish(&routes->swap, NULL);
-    s->config = (struct worker_config){.tcp = tcp_config_default(),
+    s->config = (struct worker_config){
+        .tcp = tcp_config_default(),
         .voice = {.packets_per_second_max = 1000, .discoveries_per_second_max = 10, .pending_max = 64},
-        .tls_port = 443, .voice_port_base = 50000, .heartbeat_interval_ms = 4000, .voice_heartbeat_interval_ms = 2000,
-        .payload_max = 4096, .body_max = 65536, .handshake_us = 1000000, .head_us = 1000000, .keep_alive_us = 2000000,
-        .close_us = 1000000, .unsent_max = 64, .keep_max = 96, .syn_max = 8, .echo = true, .echo_max = 16u << 20};
+        .tls_port = 443,
+        .voice_port_base = 50000,
+        .heartbeat_interval_ms = 4000,
+        .voice_heartbeat_interval_ms = 2000,
+        .payload_max = 4096,
+        .body_max = 65536,
+        .handshake_us = 1000000,
+        .head_us = 1000000,
+        .keep_alive_us = 2000000,
+        .close_us = 1000000,
+        .unsent_max = 64,
+        .keep_max = 96,
+        .syn_max = 8,
+        .echo = true,
+        .echo_max = 16u << 20};
     s->config.tcp.time_wait_us = 500000;
     net_addresses_add(&s->config.addresses, sim_server_ip);
     struct port_virtual port = {.rx = port_in, .tx = port_out, .user = s, .mac = {2, 0, 0, 0, 0, 1}};
-    struct handshake_source source = {.user = s, .submit = shake_submit, .cancel = shake_cancel, .poll = shake_poll};
+    struct handshake_source source = {
+        .user = s, .submit = shake_submit, .cancel = shake_cancel, .poll = shake_poll};
     s->port = port_virtual_open(&port);
     s->worker = worker_new_with(&s->region, 0, &s->config, s->port, &source, s->now_us, why);
     assert_non_null(s->worker);
@@ -488,7 +536,8 @@ static void everything_is_given_back(struct sim *s)
         txn_begin(&s->txn);
         for (uint32_t k = 0; k < s->worker->connections->fresh; k++) /* requests that nobody answered */
             if (conn_at(s->worker, k)->flags & CONN_REQUEST_OPEN)
-                post(s, &s->command, VERB_CLOSE, &(struct verb_close){.connection = conn_handle(s->worker, conn_at(s->worker, k))},
+                post(s, &s->command, VERB_CLOSE,
+                     &(struct verb_close){.connection = conn_handle(s->worker, conn_at(s->worker, k))},
                      sizeof(struct verb_close), NULL, 0);
         for (uint32_t k = 0; k < SESSIONS; k++)
             end_session(s, k);
@@ -614,7 +663,8 @@ static void an_answer_planned_before_the_reset_in_the_same_burst_is_not_sent(voi
     for (uint32_t i = 0; i < sim.out_count; i++) {
         struct net_packet p;
         struct tcp_segment seg;
-        if (net_parse(sim.out[i].bytes, sim.out[i].length, &p) == NET_TCP && tcp_parse(p.l4, p.l4_len, &seg) == DROP_NONE)
+        if (net_parse(sim.out[i].bytes, sim.out[i].length, &p) == NET_TCP &&
+            tcp_parse(p.l4, p.l4_len, &seg) == DROP_NONE)
             assert_int_equal(seg.len, 0);
     }
     everything_is_given_back(&sim);
@@ -634,7 +684,11 @@ static void http(struct sim *s, struct sim_client *c)
         "POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n",
         "GET /half HT",
         "\r\n\r\n",
-        upgrade_gateway, upgrade_gateway, upgrade_echo, upgrade_voice, upgrade_gateway,
+        upgrade_gateway,
+        upgrade_gateway,
+        upgrade_echo,
+        upgrade_voice,
+        upgrade_gateway,
         "GET /nothing HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"};
     const char *what = request[chance(s, sizeof request / sizeof request[0])];
     if (strstr(what, "Sec-WebSocket"))
@@ -645,7 +699,8 @@ static void http(struct sim *s, struct sim_client *c)
 static void websocket(struct sim *s, struct sim_client *c)
 {
     static uint8_t bytes[12000];
-    static const char beat[] = "{\"op\":1,\"d\":3}", voice_beat[] = "{\"op\":3,\"d\":{\"t\":1,\"seq_ack\":1}}";
+    static const char beat[] = "{\"op\":1,\"d\":3}",
+                      voice_beat[] = "{\"op\":3,\"d\":{\"t\":1,\"seq_ack\":1}}";
     memset(bytes, 'a', sizeof bytes);
     switch (chance(s, 12)) {
     case 0:
@@ -687,7 +742,8 @@ static void tls(struct sim *s, struct sim_client *c)
         break;
     case 1: { /* KeyUpdate, with or without a request */
         uint8_t update[TLS_KEY_UPDATE_SIZE] = {24, 0, 0, 1, (uint8_t)chance(s, 2)};
-        if (!(c->tls.flags & TLS_PREVIOUS_HELD) && sim_client_record(c, TLS_HANDSHAKE, update, sizeof update)) {
+        if (!(c->tls.flags & TLS_PREVIOUS_HELD) &&
+            sim_client_record(c, TLS_HANDSHAKE, update, sizeof update)) {
             tls_write_epoch_next(&c->tls);
             tls_write_previous_release(&c->tls);
         }
@@ -706,7 +762,8 @@ static void misbehave(struct sim *s, struct sim_client *c, uint32_t number)
 {
     if (c->tcp.state == TCP_CLOSED || c->tcp.state == TCP_TIME_WAIT) {
         if (chance(s, 6) == 0)
-            sim_client_start(c, (uint16_t)(40000 + number + CLIENTS * chance(s, 2)), (uint32_t)s->now_us * 3, s->now_us);
+            sim_client_start(c, (uint16_t)(40000 + number + CLIENTS * chance(s, 2)), (uint32_t)s->now_us * 3,
+                             s->now_us);
         return;
     }
     uint32_t what = chance(s, 200);
@@ -729,7 +786,8 @@ static void misbehave(struct sim *s, struct sim_client *c, uint32_t number)
     } else if (what < 76) {
         c->deaf = !c->deaf;
     } else if (what == 76) { /* gone; another will have its port */
-        sim_client_start(c, (uint16_t)(40000 + number + CLIENTS * chance(s, 2)), (uint32_t)s->now_us * 3, s->now_us);
+        sim_client_start(c, (uint16_t)(40000 + number + CLIENTS * chance(s, 2)), (uint32_t)s->now_us * 3,
+                         s->now_us);
     }
 }
 
