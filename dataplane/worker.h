@@ -118,9 +118,9 @@ struct worker {
     uint64_t reset_second;     /* RSTs to nobody's segments are limited per second */
     uint32_t resets;
     /* connections that wait for something other than a packet: output after a verb, or held-back input */
-    uint32_t *ready;
+    uint32_t *ready; /* [connections], a circle */
     uint8_t *ready_mark;
-    uint32_t ready_count;
+    uint32_t ready_first, ready_count;
     struct worker_plan plans[WORKER_PLANS];
     unsigned plan_count;
     struct packet out[2 * WORKER_BURST]; /* answers made in place, sent after the commit */

@@ -70,7 +70,8 @@ bool sim_client_record(struct sim_client *c, enum tls_content type, const void *
     if (c->sent_length + tls_sealed_size(len) > SIM_STREAM_MAX)
         return false;
     assert_true(tls_keys_write(&keys, &c->tls, c->tls.write_epoch));
-    c->sent_length += (uint32_t)tls_seal(&keys, tls_take_record(&c->tls), type, &span, 1, c->sent + c->sent_length);
+    c->sent_length +=
+        (uint32_t)tls_seal(&keys, tls_take_record(&c->tls), type, &span, 1, c->sent + c->sent_length);
     return true;
 }
 
