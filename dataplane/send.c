@@ -251,7 +251,7 @@ static void item_described(struct worker *w, struct connection *c, struct tx_ite
     c->items--;
     if (i->opcode || (i->kind == SOURCE_GENERATED && i->generated != GENERATED_ALERT))
         w->counters->count[COUNT_ws_messages_out]++;
-    if (i->flags & ITEM_RESPONSE_END) {
+    if ((i->flags & ITEM_RESPONSE_END) && c->kind == CONNECTION_HTTP) {
         c->flags &= (uint8_t)~CONN_REQUEST_OPEN;
         c->deadline_us = UINT64_MAX; /* app_continue sets the next */
         worker_ready(w, conn_index(w, c));
