@@ -210,7 +210,7 @@ const struct config_key config_keys[] = {
          "Each of the three rings between a worker and the control plane, a power of two."),
     UINT("limits.capture_bytes", limits.capture_bytes, "8388608", 1u << 16, 1u << 30, "bytes per worker",
          RESTART, "Ring of captured packets, a power of two."),
-    UINT("limits.undo_bytes", limits.undo_bytes, "4194304", 65536, 1u << 28, "bytes per worker", RESTART,
+    UINT("limits.undo_bytes", limits.undo_bytes, "4194304", 262144, 1u << 28, "bytes per worker", RESTART,
          "Undo log of one burst."),
 
     CHOICE("log.level", log.level, "info", levels, RELOAD, "The least important lines that are written."),

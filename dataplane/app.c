@@ -48,6 +48,8 @@ void app_close(struct worker *w, struct connection *c, uint16_t code, const uint
         return;
     conn_touch(w, c);
     c->flags |= CONN_CLOSE_SENT;
+    if (c->deadline_us > w->now_us + w->config->close_us) /* also when the peer takes nothing any more */
+        c->deadline_us = w->now_us + w->config->close_us;
     ws_close_sent(&c->ws);
     uint8_t flags = ITEM_CLOSE | (after_events ? ITEM_AFTER_EVENTS : 0);
     uint8_t frame[WS_CLOSE_FRAME_MAX];
@@ -282,14 +284,18 @@ static void upgrade(struct worker *w, struct connection *c, const uint8_t *p, co
             refuse_query(w, c, why);
         else if (send_generated(w, c, GENERATED_HELLO, 0, 0))
             notify_open(w, c, &q);
+        else
+            conn_abort(w, c, DROP_NONE);
     } else if (kind == CONNECTION_VOICE) {
         c->deadline_us = w->now_us + 3000ull * w->config->voice_heartbeat_interval_ms;
         if ((why = ws_voice_query(p, r->query, &q)) != DROP_NONE)
             refuse_query(w, c, why);
         else if (c->version = q.version, send_generated(w, c, GENERATED_VOICE_HELLO, q.version, 0))
             notify_open(w, c, &q);
+        else
+            conn_abort(w, c, DROP_NONE);
     } else {
-        c->deadline_us = UINT64_MAX;
+        c->deadline_us = w->now_us + 1500ull * w->config->heartbeat_interval_ms;
     }
     c->version = q.version;
 }
@@ -384,8 +390,10 @@ void app_continue(struct worker *w, struct connection *c)
             }
             c->deadline_us = w->now_us + (c->app.length ? w->config->head_us : w->config->keep_alive_us);
         }
-        if (c->app.length && !worker_may_notify(w))
+        if (c->app.length && !worker_may_notify(w)) {
+            worker_ready(w, conn_index(w, c));
             return;
+        }
         uint32_t n = chain_read(&c->app, w->blocks, 0, w->message, sizeof w->message);
         size_t took = n ? take_request(w, c, w->message, n) : 0;
         if (took == 0) {
@@ -429,6 +437,10 @@ void app_input(struct worker *w, struct connection *c, uint8_t *data, size_t len
 
 void app_timer(struct worker *w, struct connection *c)
 {
+    if (is_websocket(c) && (c->flags & CONN_CLOSE_SENT)) {
+        conn_abort(w, c, DROP_NONE);
+        return;
+    }
     if (is_websocket(c)) {
         uint64_t idle = c->kind == CONNECTION_VOICE ? 3000ull * w->config->voice_heartbeat_interval_ms
                                                     : 1500ull * w->config->heartbeat_interval_ms;
@@ -440,7 +452,7 @@ void app_timer(struct worker *w, struct connection *c)
         }
         return;
     }
-    if (c->flags & CONN_REQUEST_OPEN) { /* refused before, and the answer is not taken */
+    if (c->flags & CONN_REQUEST_OPEN) { /* the answer is not taken */
         conn_abort(w, c, DROP_HTTP_TIMEOUT);
     } else if (c->app.length) {
         refuse_request(w, c, DROP_HTTP_TIMEOUT);

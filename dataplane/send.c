@@ -13,7 +13,8 @@
 #include "dataplane/ws/heartbeat.h"
 #include "dataplane/ws/message.h"
 
-#define PREFIX_MAX 24u
+#define PREFIX_MAX  24u
+#define RELEASE_MIN 64u /* records or items that a transaction gives back, however little room it has */
 
 static struct tx_item *item_at(const struct worker *w, uint32_t index)
 {
@@ -252,6 +253,7 @@ static void item_described(struct worker *w, struct connection *c, struct tx_ite
         w->counters->count[COUNT_ws_messages_out]++;
     if (i->flags & ITEM_RESPONSE_END) {
         c->flags &= (uint8_t)~CONN_REQUEST_OPEN;
+        c->deadline_us = UINT64_MAX; /* app_continue sets the next */
         worker_ready(w, conn_index(w, c));
     }
     if (i->kind == SOURCE_GENERATED && i->generated == GENERATED_ALERT) {
@@ -515,12 +517,25 @@ static void record_release(struct worker *w, struct connection *c)
     pool_put(w->records, &w->txn, index);
 }
 
+/*
+ * Thousands of small records may be in flight, and one ACK or RST may end them all: more than the undo log holds. A transaction gives
+ * back so many at least, and goes on as long as it has room.
+ */
+static bool may_release(const struct worker *w, uint32_t released)
+{
+    return released < RELEASE_MIN || txn_room(&w->txn) >= WORKER_UNDO_RESERVE;
+}
+
 void send_acked(struct worker *w, struct connection *c)
 {
-    while (c->record_head != POOL_NONE) {
+    for (uint32_t n = 0; c->record_head != POOL_NONE; n++) {
         const struct tx_record *r = record_at(w, c->record_head);
         if (r->pos + r->length > c->tcp.snd_una_pos)
             break;
+        if (!may_release(w, n)) {
+            worker_ready(w, conn_index(w, c));
+            return;
+        }
         record_release(w, c);
     }
     bool old = c->record_head != POOL_NONE && record_at(w, c->record_head)->kind != SOURCE_RAW &&
@@ -529,15 +544,18 @@ void send_acked(struct worker *w, struct connection *c)
         tls_write_previous_release(&c->tls);
 }
 
-void send_release(struct worker *w, struct connection *c)
+bool send_release(struct worker *w, struct connection *c)
 {
-    while (c->record_head != POOL_NONE)
+    uint32_t n = 0;
+    for (; c->record_head != POOL_NONE && may_release(w, n); n++)
         record_release(w, c);
-    while (c->item_head != POOL_NONE) {
+    for (; c->item_head != POOL_NONE && may_release(w, n); n++) {
         uint32_t index = c->item_head;
         c->item_head = item_at(w, index)->next;
+        c->items--;
         item_release(w, index);
     }
-    c->item_tail = POOL_NONE;
-    c->items = 0;
+    if (c->item_head == POOL_NONE)
+        c->item_tail = POOL_NONE;
+    return c->record_head == POOL_NONE && c->item_head == POOL_NONE;
 }

@@ -90,10 +90,13 @@ static void conn_free(struct worker *w, struct connection *c)
         worker_ready(w, index);
         return;
     }
+    conn_detach_session(w, c);
+    if (!send_release(w, c)) { /* CLOSED, and served until all is given back */
+        worker_ready(w, index);
+        return;
+    }
     handshake_cancel(w, c);
     leave_handshake(w, c);
-    conn_detach_session(w, c);
-    send_release(w, c);
     struct tcp_env env = tcp_env_of(w, NULL);
     tcp_release(&c->tcp, &env);
     chain_free(&c->app, w->blocks, &w->txn);
@@ -307,6 +310,8 @@ static void set_timer(struct worker *w, const struct connection *c)
 {
     uint64_t tcp = tcp_deadline(&c->tcp), deadline = tcp < c->deadline_us ? tcp : c->deadline_us;
     uint32_t index = conn_index(w, c);
+    if (c->tcp.state == TCP_CLOSED) /* ends now, or as soon as it may: no timer drives it */
+        return;
     /* A timer that comes too early looks again; moving it for every packet would cost more. */
     if (deadline < wheel_deadline(w->timers, index))
         wheel_set(w->timers, index, deadline);
@@ -419,6 +424,8 @@ void conn_service(struct worker *w, struct connection *c)
         c->flags |= CONN_HELD_BACK;
         worker_ready(w, conn_index(w, c));
     }
+    if (c->tcp.state != TCP_CLOSED)
+        send_acked(w, c);
     if (c->kind == CONNECTION_HTTP)
         app_continue(w, c);
     read_waiting(w, c, &env);

@@ -46,7 +46,8 @@ static bool build_segment(struct worker *w, const struct worker_plan *plan, stru
     struct send_stream stream = {w, NULL, plan->record};
     if (plan->connection != UINT32_MAX) {
         stream.connection = conn_at(w, plan->connection);
-        if (plan->tcp.len && stream.connection->generation != plan->generation)
+        bool gone = stream.connection->generation != plan->generation || stream.connection->kind == CONNECTION_FREE;
+        if (plan->tcp.len && gone) /* its keys are, too */
             return false;
     }
     if (!path_to(w, t->local, t->remote, &path))

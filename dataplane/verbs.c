@@ -46,6 +46,8 @@ static void verb_send(struct worker *w, const struct verb_send *v, uint32_t leng
         return;
     }
     c->flags = (uint8_t)(v->flags & SEND_MORE ? c->flags | CONN_ITEM_OPEN : c->flags & ~CONN_ITEM_OPEN);
+    if (c->kind == CONNECTION_HTTP && (v->flags & SEND_END)) /* the client is to take the answer within */
+        c->deadline_us = w->now_us + w->config->keep_alive_us;
     worker_ready(w, conn_index(w, c));
 }
 
@@ -162,8 +164,11 @@ static struct session *session_begin(struct worker *w, const struct verb_session
     queue_touch(&w->queues, s);
     if (s->kind != SESSION_FREE && s->generation == v->generation)
         return s;
-    if (s->kind != SESSION_FREE)
+    if (s->kind != SESSION_FREE) { /* its connection, too, must not take the new one for its own */
+        if (s->connection != UINT32_MAX)
+            conn_detach_session(w, conn_at(w, s->connection));
         queue_end(&w->queues, s);
+    }
     s->user_id = v->user_id;
     s->generation = v->generation;
     s->intents = v->intents;
@@ -206,7 +211,11 @@ static void session_resume(struct worker *w, const struct verb_resume *v)
         return;
     }
     struct notice_session n = {v->session.session, v->session.generation, v->session.connection};
-    worker_notify(w, NOTICE_RESUME_FAILED, &n, sizeof n);
+    if (worker_notify(w, NOTICE_RESUME_FAILED, &n, sizeof n))
+        return;
+    struct connection *c = find_connection(w, v->session.connection);
+    if (c) /* the control plane cannot be told: the client asks again */
+        app_close(w, c, 4000, NULL, 0, false);
 }
 
 static void session_end(struct worker *w, const struct verb_session_ref *v)

@@ -65,7 +65,7 @@ void worker_ready(struct worker *w, uint32_t connection)
     if (w->ready_mark[connection])
         return;
     w->ready_mark[connection] = 1;
-    w->ready[w->ready_count++] = connection;
+    w->ready[(w->ready_first + w->ready_count++) % w->connections->capacity] = connection;
 }
 
 /* Those that become ready meanwhile wait for the next iteration. */
@@ -73,7 +73,9 @@ static unsigned serve_ready(struct worker *w)
 {
     unsigned n = w->ready_count;
     for (unsigned i = 0; i < n; i++) {
-        uint32_t index = w->ready[i];
+        uint32_t index = w->ready[w->ready_first];
+        w->ready_first = (w->ready_first + 1) % w->connections->capacity;
+        w->ready_count--; /* its place is free before it asks again */
         w->ready_mark[index] = 0;
         struct connection *c = conn_at(w, index);
         if (c->kind == CONNECTION_FREE)
@@ -81,8 +83,6 @@ static unsigned serve_ready(struct worker *w)
         worker_open(w);
         conn_service(w, c);
     }
-    memmove(w->ready, w->ready + n, (w->ready_count - n) * sizeof w->ready[0]);
-    w->ready_count -= n;
     return n;
 }
 
@@ -264,7 +264,7 @@ static void recount_pins(struct worker *w)
     w->queues.pins = w->queues.let_go;
     for (uint32_t i = 0; i < w->connections->fresh; i++) {
         const struct connection *c = conn_at(w, i);
-        if (c->kind != CONNECTION_FREE && c->session != SESSION_NONE)
+        if (c->kind != CONNECTION_FREE && c->session != SESSION_NONE && w->sessions[c->session].connection == i)
             queue_recount(&w->queues, &w->sessions[c->session]);
     }
     w->queues.pins = pins;

@@ -118,9 +118,9 @@ struct worker {
     uint64_t reset_second;     /* RSTs to nobody's segments are limited per second */
     uint32_t resets;
     /* connections that wait for something other than a packet: output after a verb, or held-back input */
-    uint32_t *ready;
+    uint32_t *ready; /* [connections], a circle */
     uint8_t *ready_mark;
-    uint32_t ready_count;
+    uint32_t ready_first, ready_count;
     struct worker_plan plans[WORKER_PLANS];
     unsigned plan_count;
     struct packet out[2 * WORKER_BURST]; /* answers made in place, sent after the commit */
@@ -264,11 +264,11 @@ bool send_bytes(struct worker *w, struct connection *c, enum source_kind kind, u
 size_t send_extend(void *stream, size_t room);
 size_t send_fill(void *stream, uint64_t pos, uint8_t *dst, size_t len);
 
-/* Gives back the records that TCP has acknowledged. */
+/* Gives back the records that TCP has acknowledged; those that are too many for this transaction in the next (conn_service). */
 void send_acked(struct worker *w, struct connection *c);
 
-/* Gives back everything. */
-void send_release(struct worker *w, struct connection *c);
+/* Gives back everything. False: too much for this transaction, to be called again in the next. */
+bool send_release(struct worker *w, struct connection *c);
 
 /* The end of the record list within which a plan's first byte lies, as a hint for send_fill. */
 uint32_t send_hint(const struct connection *c, uint64_t pos);

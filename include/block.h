@@ -120,13 +120,16 @@ static inline void chain_consume(struct chain *c, struct pool *blocks, struct tx
         len = c->length;
     c->length -= len;
     uint64_t at = (uint64_t)c->offset + len;
+    uint32_t first = c->head, last = first, empty = 0;
     while (c->blocks && (at >= BLOCK_DATA || c->length == 0)) {
-        uint32_t index = c->head;
+        last = c->head;
+        empty++;
         if (--c->blocks)
-            c->head = block_at(blocks, index)->next;
-        pool_put(blocks, t, index);
+            c->head = block_at(blocks, last)->next;
         at = at >= BLOCK_DATA ? at - BLOCK_DATA : 0;
     }
+    if (empty) /* as a list: the undo log pays once, however long the chain was */
+        pool_put_list(blocks, t, first, last, empty);
     c->offset = c->blocks ? (uint16_t)at : 0;
 }
 

@@ -127,15 +127,18 @@ static void forget(struct queue_env *q, struct session *s, uint32_t n)
     if (s->seq_sent < s->seq_acked)
         s->seq_sent = s->seq_acked;
     bool empty = held(s) == 0;
+    uint32_t first = s->head_chunk, last = first, given = 0;
     while (s->chunks && (slot >= SESSION_CHUNK_REFS || empty)) {
-        uint32_t chunk = s->head_chunk;
-        s->head_chunk = chunk_at(q, chunk)->next;
-        if (s->sent_chunk == chunk)
+        last = s->head_chunk;
+        s->head_chunk = chunk_at(q, last)->next;
+        if (s->sent_chunk == last)
             s->sent_chunk = POOL_NONE;
-        pool_put(q->chunks, q->txn, chunk);
+        given++;
         s->chunks--;
         slot = slot >= SESSION_CHUNK_REFS ? slot - SESSION_CHUNK_REFS : 0;
     }
+    if (given) /* as a list: the undo log pays once */
+        pool_put_list(q->chunks, q->txn, first, last, given);
     s->head_at = s->chunks ? slot : 0;
     if (!s->chunks)
         s->head_chunk = s->tail_chunk = POOL_NONE;
