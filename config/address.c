@@ -75,3 +75,9 @@ bool config_prefix(const char *text, uint8_t prefix[16], unsigned *bits)
     *bits = n;
     return true;
 }
+
+bool config_host(const char *text, uint8_t address[16])
+{
+    unsigned bits;
+    return !strchr(text, '/') && config_address(text, address, &bits);
+}

@@ -86,7 +86,7 @@ static bool scalar_allowed(const struct config_key *k, const char *s, size_t len
     case KEY_STRINGS:
         return length < k->size;
     case KEY_ADDRESS:
-        return length < k->size && (!*s || (!strchr(s, '/') && config_address(s, address, &bits)));
+        return length < k->size && (!*s || config_host(s, address));
     case KEY_ADDRESSES:
         return length < k->size && config_address(s, address, &bits);
     case KEY_ROUTES:
@@ -132,8 +132,7 @@ static void check_route_part(struct check *ck, const struct config_key *k, const
     if (part == 1 && (strlen(text) >= CONFIG_NAME_MAX || !config_prefix(text, bytes, &bits)))
         check_error(ck, line_of(value), k->path,
                     "prefix '%.60s' is not an IPv4 or IPv6 prefix with no bits behind /bits", text);
-    if (part == 2 &&
-        (strlen(text) >= CONFIG_NAME_MAX || strchr(text, '/') || !config_address(text, bytes, &bits)))
+    if (part == 2 && (strlen(text) >= CONFIG_NAME_MAX || !config_host(text, bytes)))
         check_error(ck, line_of(value), k->path, "via '%.60s' is not an IPv4 or IPv6 address", text);
     if (part == 4 && !is_number(text, 0, 63))
         check_error(ck, line_of(value), k->path, "port '%.60s' is not a number from 0 to 63", text);

@@ -207,6 +207,9 @@ bool config_address(const char *text, uint8_t address[16], unsigned *bits);
 /* A prefix; without "/bits" a host. Bits behind the prefix must be 0. */
 bool config_prefix(const char *text, uint8_t prefix[16], unsigned *bits);
 
+/* A single address, and nothing behind it. */
+bool config_host(const char *text, uint8_t address[16]);
+
 /* CPU of worker `k`: dataplane.cores, or k. */
 uint32_t config_core(const struct config *c, uint32_t k);
 

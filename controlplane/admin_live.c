@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "config/config.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/sessions/gateway.h"
 #include "controlplane/sessions/payload.h"
@@ -232,13 +233,13 @@ static bool route_args(const json_t *args, bool remove, struct route_change *cha
     json_int_t port = json_integer_value(json_object_get(args, "port")),
                mtu = json_integer_value(json_object_get(args, "mtu"));
     *change = (struct route_change){.remove = remove};
-    if (!prefix || !route_parse(prefix, change->prefix, &change->length))
+    if (!prefix || !config_prefix(prefix, change->prefix, &change->length))
         return false;
     if (port < 0 || port > UINT16_MAX || mtu < 0 || mtu > UINT16_MAX)
         return false;
     change->hop.port = (uint16_t)port;
     change->hop.mtu = (uint16_t)mtu;
-    return !via || !*via || route_parse(via, change->hop.gateway, NULL);
+    return !via || !*via || config_host(via, change->hop.gateway);
 }
 
 struct route_asked {

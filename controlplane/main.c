@@ -186,8 +186,8 @@ static bool start_core(struct process *p)
 static void wish_route(struct process *p, const char *prefix, const char *via, uint32_t port)
 {
     struct route_change change = {.hop = {.port = (uint16_t)port}};
-    if (!route_parse(prefix, change.prefix, &change.length) ||
-        (via[0] && !route_parse(via, change.hop.gateway, NULL)))
+    if (!config_prefix(prefix, change.prefix, &change.length) ||
+        (via[0] && !config_host(via, change.hop.gateway)))
         log_event(LOG_ERROR, "route_refused", "prefix=%s via=%s", log_text(prefix).text, log_text(via).text);
     else
         routes_wish(&p->routes, &change, NULL, NULL);

@@ -91,32 +91,3 @@ void route_text(char text[ROUTE_TEXT_MAX], const uint8_t address[16], unsigned l
     else
         snprintf(text, ROUTE_TEXT_MAX, "%s/%u", ip, four ? length - 96 : length);
 }
-
-bool route_parse(const char *text, uint8_t address[16], unsigned *length)
-{
-    char ip[ROUTE_TEXT_MAX];
-    uint8_t masked[16];
-    const char *slash = strchr(text, '/');
-    size_t n = slash ? (size_t)(slash - text) : strlen(text);
-    if (n >= sizeof ip || (slash && !length))
-        return false;
-    memcpy(ip, text, n);
-    ip[n] = 0;
-    memset(address, 0, 16);
-    bool four = inet_pton(AF_INET, ip, address + 12) == 1;
-    if (four)
-        address[10] = address[11] = 0xff;
-    else if (inet_pton(AF_INET6, ip, address) != 1)
-        return false;
-    if (!length)
-        return true;
-    char *end = NULL;
-    unsigned long bits = slash ? strtoul(slash + 1, &end, 10) : four ? 32 : 128;
-    if (slash && (end == slash + 1 || *end))
-        return false;
-    if (bits > (four ? 32u : 128u))
-        return false;
-    *length = (unsigned)bits + (four ? 96 : 0);
-    route_mask(masked, address, *length);
-    return memcmp(masked, address, 16) == 0;
-}

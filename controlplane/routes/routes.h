@@ -50,7 +50,5 @@ static inline const struct route_table *routes_active(const struct routes *r)
 /* "198.18.0.0/16" or "fd00::/8" of a prefix, "198.18.0.1" of a host's length when `host`. */
 #define ROUTE_TEXT_MAX 64
 void route_text(char text[ROUTE_TEXT_MAX], const uint8_t address[16], unsigned length, bool host);
-/* Reads an address, or with `length` a prefix whose bits behind it are 0. */
-bool route_parse(const char *text, uint8_t address[16], unsigned *length);
 
 #endif

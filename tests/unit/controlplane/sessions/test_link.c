@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "config/config.h"
 #include "controlplane/events/audience.h"
 #include "controlplane/events/event_writer.h"
 #include "controlplane/protocol/intents.h"
@@ -395,17 +396,17 @@ static void routes_are_added_and_removed_and_refused(void **state)
     int answers = 0;
     begin(&w);
     routes_open(&r, &w->link);
-    assert_true(route_parse("198.18.4.0/24", c.prefix, &c.length));
+    assert_true(config_prefix("198.18.4.0/24", c.prefix, &c.length));
     assert_int_equal(c.length, 120);
-    assert_true(route_parse("198.18.0.9", c.hop.gateway, NULL));
-    assert_false(route_parse("198.18.4.1/24", d.prefix, &d.length));
-    assert_false(route_parse("198.18.4.0/33", d.prefix, &d.length));
-    assert_true(route_parse("::/0", d.prefix, &d.length));
+    assert_true(config_host("198.18.0.9", c.hop.gateway));
+    assert_false(config_prefix("198.18.4.1/24", d.prefix, &d.length));
+    assert_false(config_prefix("198.18.4.0/33", d.prefix, &d.length));
+    assert_true(config_prefix("::/0", d.prefix, &d.length));
     routes_wish(&r, &c, count_answer, &answers);
     routes_wish(&r, &d, count_answer, &answers);
     routes_flush(&r, &w->link);
     assert_int_equal(answers, 2);
-    assert_true(route_parse("198.18.4.77", address, NULL));
+    assert_true(config_host("198.18.4.77", address));
     assert_true(route_lookup(routes_active(&r), address, &hop));
     assert_memory_equal(hop.gateway, c.hop.gateway, 16);
     c.remove = true;
