@@ -60,7 +60,7 @@ static void write_config(unsigned connections)
         "limits: {connections: %u, blocks: 256, descriptors: 1024, items: 256, chunks: 256, topic_chunks: "
         "64,\n"
         "         rooms: 1, members: 16, sessions: 16, topics: 16, control_blocks: 256, log_segments: 2,\n"
-        "         ring_bytes: 1048576, capture_bytes: 65536, undo_bytes: 65536}\n",
+        "         ring_bytes: 1048576, capture_bytes: 65536, undo_bytes: 131072}\n",
         directory, stand_in[0], stand_in[1], connections);
     fclose(f);
 }
