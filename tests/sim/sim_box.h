@@ -1,7 +1,8 @@
 /*
  * The box of the worker simulation: a worker on a virtual port in virtual time, its clients, and a control
- * plane's side that answers
- * late, never, or for what is gone. SPDX-License-Identifier: Apache-2.0
+ * plane's side that answers late, never, or for what is gone.
+ *
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SIM_BOX_H
 #define VOXPOP_SIM_BOX_H

@@ -1,7 +1,8 @@
 /*
  * A client of the worker simulation that may behave badly: our own TCP and record layer from the other side,
- * under secrets that
- * both ends know from the start. It can stop reading, answer nothing, and vanish. SPDX-License-Identifier: Apache-2.0
+ * under secrets that both ends know from the start. It can stop reading, answer nothing, and vanish.
+ *
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_SIM_CLIENT_H
 #define VOXPOP_SIM_CLIENT_H
