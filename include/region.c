@@ -95,7 +95,7 @@ static uint32_t voice_slots(const struct region_geometry *g)
 
 static uint32_t owner_slots(const struct region_geometry *g)
 {
-    return slots_for((uint64_t)g->topics + g->sessions);
+    return slots_for((uint64_t)g->topics + g->sessions + (uint64_t)g->rooms * g->workers);
 }
 
 /* Computes every offset; returns the size. */

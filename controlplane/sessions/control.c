@@ -14,8 +14,6 @@
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/voice/voice.h"
 
-#define THIS_BOX 1u /* the one box there is (owner map) */
-
 void control_config_defaults(struct control_config *c)
 {
     *c = (struct control_config){.gateway_url = "wss://localhost",
