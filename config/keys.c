@@ -74,7 +74,8 @@ const struct config_key config_keys[] = {
     UINT("tls.handshake_threads", tls.handshake_threads, "1", 1, 16, "threads", RESTART,
          "Helper threads that shake hands, apart from the workers."),
     UINT("tls.handshake_timeout_s", tls.handshake_timeout_s, "10", 1, 120, "s", RESTART,
-         "A TLS handshake that takes longer is refused."),
+         "A connection without a whole TLS record by then is refused; one that sent its first has three "
+         "times as long to shake hands."),
     UINT("tls.half_open_max", tls.half_open_max, "1024", 1, 1u << 20, "connections per worker", RESTART,
          "Connections in a TCP or TLS handshake at a time; a SYN above it is refused."),
 
@@ -120,8 +121,8 @@ const struct config_key config_keys[] = {
     LIST("voice.modes", KEY_CHOICES, voice.modes, voice.mode_count,
          "[aead_aes256_gcm_rtpsize, aead_xchacha20_poly1305_rtpsize]", 0, 0, modes, "", RESTART,
          "Encryption modes, in the order they are offered."),
-    UINT("voice.packets_per_second_max", voice.packets_per_second_max, "1000", 1, 100000, "packets/s", RESTART,
-         "What one member may send; more is dropped and counted."),
+    UINT("voice.packets_per_second_max", voice.packets_per_second_max, "1000", 1, 100000, "packets/s",
+         RESTART, "What one member may send; more is dropped and counted."),
     UINT("voice.heartbeat_interval_ms", voice.heartbeat_interval_ms, "13750", 1000, 600000, "ms", RESTART,
          "Heartbeat interval that voice clients are told."),
     STRING("voice.endpoint", voice.endpoint, "\"\"", "host[:port]", RESTART,

@@ -14,6 +14,8 @@
 #include "dataplane/capture/record.h"
 #include "dataplane/worker.h"
 
+#define HANDSHAKE_PATIENCE 3u
+
 void conn_touch(struct worker *w, struct connection *c)
 {
     txn_touch(&w->txn, c, sizeof *c, &c->stamp);
@@ -221,6 +223,9 @@ static int read_handshake(struct worker *w, struct connection *c, const uint8_t 
         conn_refuse(w, c, &why);
         return (int)n;
     }
+    /* Who has sent a whole record is no idler: a lossy path takes several retransmission timeouts for the rest. */
+    if (first)
+        c->deadline_us = c->opened_us + HANDSHAKE_PATIENCE * w->config->handshake_us;
     c->tls.state = TLS_CONN_HANDSHAKE;
     c->flags |= CONN_STEP_OUT;
     return size;

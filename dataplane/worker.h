@@ -49,7 +49,7 @@ struct worker_config {
     uint32_t voice_heartbeat_interval_ms;
     uint32_t payload_max;      /* bytes of a gateway message */
     uint32_t body_max;         /* bytes of an HTTP request body, <= WORKER_BODY_MAX */
-    uint64_t handshake_us;     /* TCP and TLS handshakes must be done within */
+    uint64_t handshake_us;     /* TCP's handshake and a first TLS record must be done within; all of TLS's, three times */
     uint64_t head_us;          /* an HTTP request must be complete within */
     uint64_t keep_alive_us;    /* an HTTP connection may be idle */
     uint64_t close_us;         /* a closing connection may linger */
