@@ -93,4 +93,5 @@ suite_interop() {
     [ "$LONG" = no ] || export VOXPOP_KILLS=200 VOXPOP_FRAMES=30000
     interop_with 1
     interop_with 2
+    report_run interop/port 180 "$INTEROP/port.sh"
 }
