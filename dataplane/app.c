@@ -280,7 +280,9 @@ static void upgrade(struct worker *w, struct connection *c, const uint8_t *p, co
     struct ws_query q = {0};
     if (kind == CONNECTION_GATEWAY) {
         c->deadline_us = w->now_us + 1500ull * w->config->heartbeat_interval_ms;
-        if ((why = ws_gateway_query(p, r->query, &q)) != DROP_NONE)
+        why = ws_gateway_query(p, r->query, &q);
+        c->encoding = q.compress == WS_COMPRESS_ZLIB_STREAM ? CONNECTION_DEFLATE : CONNECTION_TEXT;
+        if (why != DROP_NONE)
             refuse_query(w, c, why);
         else if (send_generated(w, c, GENERATED_HELLO, 0, 0))
             notify_open(w, c, &q);

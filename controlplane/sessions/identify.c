@@ -72,6 +72,23 @@ static const struct user *check(struct control *c, uint64_t connection, const js
     return NULL;
 }
 
+static bool streams(const struct connection *n)
+{
+    return n && n->encoding == CONNECTION_DEFLATE;
+}
+
+/* A connection that is one stream compresses no payload by itself (reference/gateway.md 12.1). */
+static uint8_t compression_of(const struct connection *n, bool payloads)
+{
+    return streams(n) ? COMPRESS_STREAM : payloads ? COMPRESS_PAYLOADS : COMPRESS_NONE;
+}
+
+static uint8_t session_flags(const struct session_control *s)
+{
+    return (uint8_t)((s->intents & INTENT_MESSAGE_CONTENT ? SESSION_CONTENT : 0) |
+                     (s->compress == COMPRESS_PAYLOADS ? SESSION_COMPRESSED : 0));
+}
+
 static uint32_t begin(struct control *c, uint64_t connection, const struct user *u, const struct identify *i)
 {
     uint32_t session = session_take(c, SESSION_GATEWAY, u->id, link_worker_of(c->link, connection));
@@ -89,6 +106,7 @@ static uint32_t begin(struct control *c, uint64_t connection, const struct user 
     s->shard_count = i->shard_count;
     s->platform = i->platform;
     s->large_threshold = i->large_threshold;
+    s->compress = compression_of(n, i->compress);
     session_connect(c, session, connection);
     struct verb_session *v = link_verb(c->link, s->worker, VERB_SESSION_BIND, sizeof *v);
     *v = (struct verb_session){.session = session,
@@ -97,7 +115,7 @@ static uint32_t begin(struct control *c, uint64_t connection, const struct user 
                                .user_id = u->id,
                                .intents = s->intents,
                                .kind = SESSION_GATEWAY,
-                               .flags = s->intents & INTENT_MESSAGE_CONTENT ? SESSION_CONTENT : 0};
+                               .flags = session_flags(s)};
     return session;
 }
 
@@ -149,8 +167,7 @@ static void resume_verb(struct control *c, uint32_t session, uint32_t seq, uint8
 {
     const struct session_control *s = session_of(c, session);
     struct verb_resume *v = link_verb(c->link, s->worker, VERB_SESSION_RESUME, sizeof *v);
-    if (s->intents & INTENT_MESSAGE_CONTENT)
-        flags |= SESSION_CONTENT;
+    flags |= session_flags(s);
     *v = (struct verb_resume){.session = {.session = session,
                                           .generation = s->generation,
                                           .connection = s->connection,
@@ -223,6 +240,17 @@ static uint32_t move(struct control *c, uint32_t session, uint64_t connection, u
     return to;
 }
 
+/* The new connection may be a stream where the old one was none, or the other way round. */
+static void note_encoding(struct control *c, uint32_t session)
+{
+    struct session_control *s = session_touch(c, session);
+    bool stream = streams(connection_of(c->link->region, s->connection, NULL));
+    if (stream == (s->compress == COMPRESS_STREAM))
+        return;
+    s->compress = stream ? COMPRESS_STREAM : COMPRESS_NONE;
+    audience_encoding(c, session);
+}
+
 static void go_on(struct control *c, uint32_t session, uint64_t connection, uint32_t seq)
 {
     uint64_t old = session_of(c, session)->connection;
@@ -240,6 +268,7 @@ static void go_on(struct control *c, uint32_t session, uint64_t connection, uint
         }
         session = moved;
     }
+    note_encoding(c, session);
     dispatch_resumed(&c->out);
     publish_session(c, session, &c->out);
     log_event(LOG_INFO, "session_resume", "session=%u seq=%u", session, seq);
