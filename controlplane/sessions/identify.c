@@ -46,6 +46,13 @@ static bool too_soon(const struct control *c, uint64_t user_id, const struct ide
     return false;
 }
 
+/* What the configuration and the account's own list allow. */
+static uint32_t intents_allowed(const struct control *c, const struct user *u)
+{
+    const struct account *a = model_account(c->model, u->id);
+    return c->config.intents_allowed & (a->intents_allowed | ~(uint32_t)INTENTS_PRIVILEGED);
+}
+
 /* The account, or NULL when the connection was refused. */
 static const struct user *check(struct control *c, uint64_t connection, const json_t *d, struct identify *i)
 {
@@ -61,7 +68,7 @@ static const struct user *check(struct control *c, uint64_t connection, const js
         refuse(c, connection, GATEWAY_CLOSE_INVALID_SHARD, DROP_CONTROL_JSON, "invalid shard");
     else if (!i->intents_known || (u->bot && !i->has_intents))
         refuse(c, connection, GATEWAY_CLOSE_INVALID_INTENTS, DROP_CONTROL_JSON, "invalid intents");
-    else if (i->intents & ~c->config.intents_allowed)
+    else if (i->intents & ~intents_allowed(c, u))
         refuse(c, connection, GATEWAY_CLOSE_DISALLOWED_INTENTS, DROP_CONTROL_JSON, "disallowed intents");
     else if (guilds_of_shard(model_account(c->model, u->id), i) > GUILDS_PER_SHARD_MAX)
         refuse(c, connection, GATEWAY_CLOSE_SHARDING_REQUIRED, DROP_CONTROL_JSON, "sharding required");
