@@ -31,6 +31,7 @@
 #include "connection.h"
 #include "counters.h"
 #include "event_log.h"
+#include "half_open.h"
 #include "ring.h"
 #include "room.h"
 #include "route.h"
@@ -76,6 +77,8 @@ enum worker_part {
     PART_RING_COMMAND, /* control plane -> worker */
     PART_RING_FANOUT,  /* control plane -> worker */
     PART_CAPTURE,      /* struct capture_ring + bytes */
+    PART_HALF_OPEN,    /* struct half_open_table + half_open_entries() */
+    PART_TIME_WAIT,    /* struct time_wait_table + time_wait_entries() */
     PART_COUNT
 };
 
@@ -119,7 +122,9 @@ struct region_secrets {
     uint8_t ticket_key[2][80]; /* TLS tickets: the one in use, the one before */
     uint8_t token_hmac[32];
     uint8_t seed[32]; /* of the workers' generators */
-    uint8_t pad[232];
+    uint8_t syn_cookie[16];
+    uint8_t tables[16]; /* of hash tables whose keys strangers choose */
+    uint8_t pad[200];
 };
 _Static_assert(sizeof(struct region_secrets) == 512, "region_secrets is a published format");
 
