@@ -396,6 +396,25 @@ void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct 
     conn_events(w, c, &env, &out);
 }
 
+enum drop_reason conn_path_error(struct worker *w, const struct tcp_tuple *tuple, uint32_t seq, uint16_t mtu)
+{
+    uint32_t index = conn_table_find(&w->table, tuple);
+    if (index == UINT32_MAX)
+        return DROP_ICMP_QUOTE;
+    struct connection *c = conn_at(w, index);
+    uint16_t headers = net_address_is4(tuple->remote) ? 40 : 60, before = c->tcp.mss;
+    if (mtu == 0)
+        return DROP_ICMP_SOFT;
+    conn_touch(w, c);
+    if (!tcp_path_mtu(&c->tcp, seq, mtu - headers))
+        return DROP_ICMP_SEQUENCE;
+    if (c->tcp.mss == before)
+        return DROP_ICMP_SOFT;
+    w->counters->count[COUNT_path_mtu]++;
+    conn_output(w, c);
+    return DROP_NONE;
+}
+
 void conn_service(struct worker *w, struct connection *c)
 {
     struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});

@@ -210,6 +210,12 @@ struct connection *conn_open(struct worker *w, const struct half_open *h);
 /* A TCP segment to one of our addresses, its checksum good. */
 void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s);
 
+/*
+ * ICMP told of a segment of ours that did not pass; mtu: because it is longer than that, 0: for another reason. What came of it, as a
+ * reason to count (DROP_NONE: its segments are smaller now).
+ */
+enum drop_reason conn_path_error(struct worker *w, const struct tcp_tuple *tuple, uint32_t seq, uint16_t mtu);
+
 /* Reads what can be read, plans what can be sent, sets the timer. */
 void conn_service(struct worker *w, struct connection *c);
 

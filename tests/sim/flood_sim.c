@@ -372,6 +372,74 @@ static void acks_from_nobody_are_no_cookies(void **state)
     sim_stop(&sim);
 }
 
+/* ---- paths ---- */
+
+/* A router's word on the frame of ours that stands in out[k]. */
+static void packet_too_big(uint32_t k, uint16_t mtu, uint32_t seq_off)
+{
+    static const uint8_t router[16] = {[10] = 0xff, [11] = 0xff, 198, 18, 0, 9};
+    struct frame *f = &sim.in[sim.in_count++];
+    struct net_path path = {0};
+    uint8_t *icmp = f->bytes + 34;
+    memset(icmp, 0, 36);
+    icmp[0] = 3;
+    icmp[1] = 4;
+    put_be16(icmp + 6, mtu);
+    memcpy(icmp + 8, sim.out[k].bytes + 14, 28);
+    put_be32(icmp + 8 + 24, be32(icmp + 8 + 24) + seq_off);
+    put_be16(icmp + 2, checksum(icmp, 36));
+    memcpy(path.source, router, 16);
+    memcpy(path.destination, sim_server_ip, 16);
+    memcpy(path.source_mac, sim_client_mac, 6);
+    memcpy(path.next_hop_mac, sim_server_mac, 6);
+    f->length = (uint32_t)net_emit_ip(f->bytes, &path, NET_PROTOCOL_ICMP4, 36);
+}
+
+static uint32_t longest_sent(uint32_t *which)
+{
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < sim.out_count; i++)
+        if (sim.out[i].length > longest)
+            longest = sim.out[*which = i].length;
+    return longest;
+}
+
+/* The records that did not pass were sealed for large segments; they arrive in small ones, byte for byte. */
+static void a_path_that_shrinks_slices_what_was_sealed_for_a_larger_one(void **state)
+{
+    static uint8_t plain[8200], text[8000];
+    uint32_t k = 0;
+    sim_start(&sim, &geometry, 1);
+    struct sim_client *c = established(0);
+    uint64_t heard = c->heard;
+    memset(text, 'x', sizeof text);
+    assert_true(sim_client_record(c, TLS_APPLICATION_DATA, plain, sim_frame(plain, WS_OP_TEXT, true, text, sizeof text)));
+    c->thankless = true; /* what is larger than the path is lost */
+    for (unsigned i = 0; i < 10 && longest_sent(&k) < 1400; i++)
+        sim_turn(&sim);
+    assert_int_equal(longest_sent(&k), 1514);
+    packet_too_big(k, 700, 1u << 20); /* somebody who does not know what is in flight */
+    packet_too_big(k, 1600, 0);
+    sim_work(&sim, false);
+    assert_int_equal(drops(DROP_ICMP_SEQUENCE), 1);
+    assert_int_equal(drops(DROP_ICMP_MTU), 1);
+    assert_int_equal(counted(COUNT_path_mtu), 0);
+    c->thankless = false;
+    sim.now_us += 300000; /* sent again, as large as before: and a router says so */
+    sim_work(&sim, false);
+    assert_true(longest_sent(&k) > 700 + 14);
+    packet_too_big(k, 700, 0);
+    sim_work(&sim, false);
+    assert_int_equal(counted(COUNT_path_mtu), 1);
+    for (unsigned i = 0; i < 100; i++) {
+        sim_turn(&sim);
+        assert_true(longest_sent(&k) <= 700 + 14);
+    }
+    assert_int_equal(c->heard - heard, 4 + sizeof text);
+    sim_everything_is_given_back(&sim);
+    sim_stop(&sim);
+}
+
 static int set_up(void **state)
 {
     return aead_init(AEAD_BACKEND_AUTO) ? 0 : -1;
@@ -389,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_new_connection_from_the_same_port_ends_the_waiting),
         cmocka_unit_test(blind_segments_neither_end_nor_feed_a_connection),
         cmocka_unit_test(acks_from_nobody_are_no_cookies),
+        cmocka_unit_test(a_path_that_shrinks_slices_what_was_sealed_for_a_larger_one),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
