@@ -32,6 +32,7 @@
 #include "connection.h"
 #include "counters.h"
 #include "event_log.h"
+#include "half_open.h"
 #include "ring.h"
 #include "room.h"
 #include "route.h"
@@ -77,6 +78,8 @@ enum worker_part {
     PART_RING_COMMAND, /* control plane -> worker */
     PART_RING_FANOUT,  /* control plane -> worker */
     PART_CAPTURE,      /* struct capture_ring + bytes */
+    PART_HALF_OPEN,    /* struct half_open_table + half_open_entries() */
+    PART_TIME_WAIT,    /* struct time_wait_table + time_wait_entries() */
     PART_COUNT
 };
 
@@ -121,7 +124,9 @@ struct region_secrets {
     uint8_t token_hmac[32];       /* tokens are signed with it. Writer: control plane, from its store */
     uint8_t seed[32];             /* of the workers' generators */
     _Atomic uint32_t token_ready; /* 1: token_hmac is there. Writer: control plane */
-    uint8_t pad[228];
+    uint8_t syn_cookie[16];
+    uint8_t tables[16]; /* of hash tables whose keys strangers choose */
+    uint8_t pad[196];
 };
 _Static_assert(sizeof(struct region_secrets) == 512, "region_secrets is a published format");
 

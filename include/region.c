@@ -125,6 +125,10 @@ static uint64_t place_all(const struct region_geometry *g, struct region_header 
         part[PART_RING_COMMAND] = take(&at, sizeof(struct ring) + g->ring_bytes);
         part[PART_RING_FANOUT] = take(&at, sizeof(struct ring) + g->ring_bytes);
         part[PART_CAPTURE] = take(&at, sizeof(struct capture_ring) + g->capture_bytes);
+        part[PART_HALF_OPEN] =
+            take(&at, sizeof(struct half_open_table) + sizeof(struct half_open) * (uint64_t)half_open_entries(g->connections));
+        part[PART_TIME_WAIT] =
+            take(&at, sizeof(struct time_wait_table) + sizeof(struct time_wait) * (uint64_t)time_wait_entries(g->connections));
         place_pools(part_pools, LENGTH(part_pools), g, part, &at);
     }
     return align_up(at, HUGE_BYTES);
@@ -219,6 +223,8 @@ uint64_t region_layout_hash(void)
         sizeof(struct route_map),
         sizeof(struct route_neighbours),
         sizeof(struct capture_ring),
+        sizeof(struct half_open),
+        sizeof(struct time_wait),
         COUNTER_COUNT,
         DROP_REASON_COUNT,
         SECTION_COUNT,
