@@ -17,8 +17,6 @@
 #define OPEN_AT_ONCE 8u  /* begin in one iteration */
 #define RCV_LIMIT    32768u
 
-static const char heartbeat[] = "{\"op\":1,\"d\":null}";
-
 uint64_t herd_draw(struct herd *h)
 {
     h->random ^= h->random << 13;
@@ -273,7 +271,10 @@ static void beat(struct herd *h, struct herd_client *c)
     c->flags |= HERD_OWED;
     c->asked_us = h->now_us;
     h->heartbeats++;
-    herd_say(h, c, (const uint8_t *)heartbeat, sizeof heartbeat - 1);
+    char text[48];
+    int n = c->heard ? snprintf(text, sizeof text, "{\"op\":1,\"d\":%u}", c->heard)
+                     : snprintf(text, sizeof text, "{\"op\":1,\"d\":null}");
+    herd_say(h, c, (const uint8_t *)text, (size_t)n);
 }
 
 void herd_heartbeat(struct herd *h, uint32_t client)

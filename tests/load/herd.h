@@ -58,7 +58,7 @@ struct herd_client {
     struct herd_rest *rest;        /* of a message that is not whole yet */
     uint64_t out_at;
     uint32_t out_length;
-    uint32_t heard;        /* its owner's: messages, records */
+    uint32_t heard;        /* its owner's: events it got, which its heartbeats tell */
     uint64_t asked_us;     /* when it began to open, or sent its last heartbeat */
     uint64_t heartbeat_us; /* when it sends the next; UINT64_MAX: never */
     uint8_t stage;         /* enum herd_stage */
