@@ -66,9 +66,23 @@ static void passed(void *user, uint32_t client)
     delivered(user, client);
 }
 
+/* Somebody else's server is told by its first client, and tells all. */
+static bool tell_peer(struct chat *c)
+{
+    char text[CHAT_EVENT + 64];
+    int head = snprintf(text, sizeof text, "tell {\"s\":%u,", c->events + 1);
+    event_text_of(c->events + 1, text + head);
+    c->events++;
+    c->event_us[c->events % CHAT_EVENTS] = region_now_us();
+    herd_send(&c->herd, 0, text, (size_t)head + CHAT_EVENT);
+    return true;
+}
+
 bool chat_tell(struct chat *c)
 {
     char text[CHAT_EVENT + 1];
+    if (!c->has_box)
+        return tell_peer(c);
     struct verb_walk v = {.topic = TOPIC};
     event_text_of(c->events + 1, text);
     if (ring_room(&c->box.fanout) < 4096 || (v.event = box_event(&c->box, text, CHAT_EVENT)) == UINT64_MAX)
@@ -153,7 +167,7 @@ bool chat_open(struct chat *c)
 {
     uint32_t n = c->options->connections;
     herd_want(&c->herd, n);
-    while (c->herd.open < n || (c->sessions && c->bound < n))
+    while (c->herd.open < n || (c->has_box && c->sessions && c->bound < n))
         if (!chat_step(c))
             return false;
     return true;
@@ -166,6 +180,30 @@ void chat_print_common(const struct chat *c, double busy, uint64_t not_taken)
         busy, busy > LOAD_BOUND || not_taken ? "true" : "false", (unsigned long long)c->herd.lost,
         (unsigned long long)c->herd.refused, load_interrupted() ? "true" : "false");
     fflush(stdout);
+}
+
+struct chat_sample chat_sample(const struct chat *c)
+{
+    struct chat_sample s = {.at_us = region_now_us()};
+    if (c->has_box) {
+        s.busy = box_counters(&c->box)->count[COUNT_busy_cycles];
+        s.idle = box_counters(&c->box)->count[COUNT_idle_cycles];
+        s.helper_us = box_cpu_us(&c->box, "tls-helper");
+    }
+    return s;
+}
+
+double chat_worker_share(const struct chat_sample *from, const struct chat_sample *to)
+{
+    double busy = (double)(to->busy - from->busy), idle = (double)(to->idle - from->idle);
+    return busy + idle > 0 ? busy / (busy + idle) : 0;
+}
+
+void chat_print_latency(const char *name, const struct histogram *h)
+{
+    printf("\"%s_p50_us\":%llu,\"%s_p99_us\":%llu,\"%s_p999_us\":%llu,\"%s_max_us\":%llu,", name,
+           (unsigned long long)histogram_at(h, 0.5), name, (unsigned long long)histogram_at(h, 0.99), name,
+           (unsigned long long)histogram_at(h, 0.999), name, (unsigned long long)h->max);
 }
 
 /* ---- start and end ---- */
@@ -209,12 +247,13 @@ static bool start(struct chat *c)
         c->has_box = true;
         c->box.on_notice = on_notice;
         c->box.user = c;
-        if (!config_path(&c->box.config, c->box.config.dataplane.port.memif_socket, socket, sizeof socket) ||
-            !(c->port = load_port(o, socket)))
-            return false;
-    } else if (!(c->port = load_device(o))) {
-        return false;
     }
+    if (o->device)
+        c->port = load_device(o);
+    else if (config_path(&c->box.config, c->box.config.dataplane.port.memif_socket, socket, sizeof socket))
+        c->port = load_port(o, socket);
+    if (!c->port)
+        return false;
     struct herd_config hc = {.count = o->connections,
                              .ca = o->ca,
                              .target = o->target,

@@ -30,6 +30,8 @@ struct chat {
     uint32_t events;    /* told so far */
     uint64_t *event_us; /* when, by number, a circle of CHAT_EVENTS */
     uint64_t deliveries;
+    uint32_t *leaving; /* clients that are to go */
+    uint32_t leaving_count;
     struct histogram delivery_us; /* of the events that were opened */
 };
 #define CHAT_EVENTS 1024u
@@ -48,6 +50,17 @@ bool chat_tell(struct chat *c);
 
 /* So long, at most: iterates while `until` has not come. */
 bool chat_wait(struct chat *c, double seconds);
+
+/* What the box has used up so far. */
+struct chat_sample {
+    uint64_t at_us, busy, idle; /* the worker's cycles */
+    double helper_us;           /* CPU time of the thread that shakes hands */
+};
+struct chat_sample chat_sample(const struct chat *c);
+double chat_worker_share(const struct chat_sample *from, const struct chat_sample *to);
+
+/* Prints NAME_p50_us and so on, members of a JSON object. */
+void chat_print_latency(const char *name, const struct histogram *h);
 
 /* Prints the members of JSON that every figure has: generator_busy, generator_bound, interrupted. */
 void chat_print_common(const struct chat *c, double busy, uint64_t not_taken);

@@ -99,7 +99,7 @@ bool herd_make(struct herd *h, const struct herd_config *config, struct port_que
         fprintf(stderr, "voxpop-load: no memory for %u clients\n", n);
         return false;
     }
-    if (!(h->tls = tls_client_new(config->ca, 0, NULL, why))) {
+    if (!(h->tls = tls_client_new(config->ca, TLS_AES_128_GCM_SHA256, NULL, why))) {
         fprintf(stderr, "voxpop-load: %s\n", why);
         return false;
     }
@@ -198,6 +198,11 @@ static void begin(struct herd *h, uint32_t i)
     herd_output(h, c);
 }
 
+static void open_again(struct herd *h, uint32_t client)
+{
+    h->again[(h->again_first + h->again_count++) % h->config.count] = client;
+}
+
 void herd_die(struct herd *h, uint32_t client, bool again)
 {
     struct herd_client *c = &h->client[client];
@@ -206,7 +211,20 @@ void herd_die(struct herd *h, uint32_t client, bool again)
     end_life(h, c);
     h->died++;
     if (again)
-        h->again[(h->again_first + h->again_count++) % h->config.count] = client;
+        open_again(h, client);
+}
+
+void herd_reset(struct herd *h, uint32_t client, bool again)
+{
+    struct herd_client *c = &h->client[client];
+    struct tcp_env env = herd_env(h, c);
+    struct tcp_plan p;
+    if (c->stage == HERD_IDLE)
+        return;
+    tcp_abort(&c->tcp);
+    while (tcp_plan(&c->tcp, &env, h->now_us, &p))
+        herd_emit(h, &p, c);
+    herd_die(h, client, again);
 }
 
 void herd_want(struct herd *h, uint32_t clients)
@@ -265,11 +283,11 @@ void herd_send(struct herd *h, uint32_t client, const char *text, size_t length)
     herd_output(h, c);
 }
 
-static void beat(struct herd *h, struct herd_client *c)
+static void beat(struct herd *h, struct herd_client *c, uint64_t due_us)
 {
     h->unanswered += (c->flags & HERD_OWED) != 0;
     c->flags |= HERD_OWED;
-    c->asked_us = h->now_us;
+    c->asked_us = due_us;
     h->heartbeats++;
     char text[48];
     int n = c->heard ? snprintf(text, sizeof text, "{\"op\":1,\"d\":%u}", c->heard)
@@ -277,11 +295,11 @@ static void beat(struct herd *h, struct herd_client *c)
     herd_say(h, c, (const uint8_t *)text, (size_t)n);
 }
 
-void herd_heartbeat(struct herd *h, uint32_t client)
+void herd_heartbeat(struct herd *h, uint32_t client, uint64_t due_us)
 {
     if (h->client[client].stage != HERD_OPEN)
         return;
-    beat(h, &h->client[client]);
+    beat(h, &h->client[client], due_us);
     herd_output(h, &h->client[client]);
 }
 
@@ -299,7 +317,7 @@ static unsigned timers(struct herd *h)
             tcp_on_timer(&c->tcp, &env, h->now_us);
         if (c->heartbeat_us <= h->now_us && c->tcp.state != TCP_CLOSED) {
             c->heartbeat_us += h->config.heartbeat_us;
-            beat(h, c);
+            beat(h, c, h->now_us);
         }
         herd_output(h, c);
     }

@@ -82,6 +82,8 @@ struct herd_config {
     void (*opened)(void *user, uint32_t client);
     /* A whole text message, opened. False: it is wrong. */
     bool (*text)(void *user, uint32_t client, const uint8_t *text, size_t length);
+    /* Its heartbeat was answered. Or NULL. */
+    void (*answered)(void *user, uint32_t client);
     /* Length of the record that may be passed over if it comes next; 0: none may. NULL: all are opened. */
     uint32_t (*expects)(void *user, uint32_t client);
     /* It came. */
@@ -135,12 +137,14 @@ unsigned herd_step(struct herd *h, uint64_t now_us);
 /* So many clients are to be open from now on (those beyond are left as they are). */
 void herd_want(struct herd *h, uint32_t clients);
 
-/* Sends a text message, or a heartbeat, on an open client. */
+/* Sends a text message on an open client. */
 void herd_send(struct herd *h, uint32_t client, const char *text, size_t length);
-void herd_heartbeat(struct herd *h, uint32_t client);
+/* A heartbeat that was due at `due_us`: its answer is timed from there. */
+void herd_heartbeat(struct herd *h, uint32_t client, uint64_t due_us);
 
-/* Dies without a word. `again`: opens anew, in a new life, as its turn comes. */
+/* Dies without a word, or with a RST. `again`: opens anew, in a new life, as its turn comes. */
 void herd_die(struct herd *h, uint32_t client, bool again);
+void herd_reset(struct herd *h, uint32_t client, bool again);
 
 /* A client by its address and port; UINT32_MAX: nobody, or an earlier life. */
 uint32_t herd_find(const struct herd *h, const uint8_t ip[16], uint16_t port);

@@ -154,6 +154,8 @@ static void take_text(struct herd *h, struct herd_client *c, const uint8_t *p, s
         c->flags &= (uint8_t)~HERD_OWED;
         h->answers++;
         histogram_add(&h->answer_us, h->now_us - c->asked_us);
+        if (h->config.answered)
+            h->config.answered(h->config.user, herd_index(h, c));
     } else if (!h->config.text || !h->config.text(h->config.user, herd_index(h, c), p, length))
         herd_wrong(h, herd_index(h, c), "it got %zu bytes that nobody sent: %.60s", length, p);
 }

@@ -42,6 +42,7 @@ struct load_options {
     double heartbeat; /* s */
     double slow;      /* share of clients that stop reading */
     double deaths;    /* a second */
+    double peak;      /* round trips/s that loads are shares of; 0: find it */
     double storm;     /* s: then all die at once, and come again */
     bool resume, sessions, verify_all;
 };
@@ -52,6 +53,8 @@ int load_wire(const struct load_options *o);
 int load_seal(const struct load_options *o);
 int load_connections(const struct load_options *o);
 int load_fanout(const struct load_options *o);
+int load_gateway_echo(const struct load_options *o);
+int load_handshakes(const struct load_options *o);
 
 /* ---- the generator's own time ---- */
 

@@ -14,7 +14,8 @@ static const char usage[] =
     "[--listeners N] [--rate PACKETS_PER_SECOND | --window]\n"
     "       voxpop-load wire --socket PATH\n"
     "       voxpop-load seal [--keys N]\n"
-    "       voxpop-load connections|fanout (--config FILE --dataplane PROGRAM | --device DPDK_DEVICE) "
+    "       voxpop-load connections|fanout|gateway-echo|handshakes (--config FILE --dataplane PROGRAM | "
+    "--device DPDK_DEVICE) "
     "--connections N [--resume] [--sessions] [--opening N] [--rate PER_SECOND] [--heartbeat S] "
     "[--slow SHARE] [--deaths PER_SECOND] [--storm S] [--target PATH] [--port N] [--ca FILE] [--verify-all]\n"
     "options of all: --cpu N, --descriptors N (of the wire), --seconds S (of a "
@@ -41,6 +42,7 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
                                         {"slow", required_argument, NULL, 'L'},
                                         {"deaths", required_argument, NULL, 'e'},
                                         {"storm", required_argument, NULL, 'T'},
+                                        {"peak", required_argument, NULL, 'K'},
                                         {"target", required_argument, NULL, 'g'},
                                         {"port", required_argument, NULL, 'P'},
                                         {"ca", required_argument, NULL, 'a'},
@@ -70,6 +72,8 @@ static bool take_chat(struct load_options *o, int option)
         return (o->deaths = strtod(optarg, NULL)) >= 0;
     case 'T':
         return (o->storm = strtod(optarg, NULL)) >= 0;
+    case 'K':
+        return (o->peak = strtod(optarg, NULL)) > 0;
     case 'g':
         o->target = optarg;
         return true;
@@ -154,8 +158,12 @@ int main(int argc, char **argv)
     bool somewhere = (o.config && o.dataplane) || o.device;
     if (strcmp(command, "connections") == 0 && o.connections && somewhere)
         return load_connections(&o);
-    if (strcmp(command, "fanout") == 0 && o.connections && o.dataplane && somewhere)
+    if (strcmp(command, "fanout") == 0 && o.connections && somewhere)
         return load_fanout(&o);
+    if (strcmp(command, "gateway-echo") == 0 && o.connections && somewhere)
+        return load_gateway_echo(&o);
+    if (strcmp(command, "handshakes") == 0 && o.connections && somewhere)
+        return load_handshakes(&o);
     if (strcmp(command, "wire") == 0 && o.socket)
         return load_wire(&o);
     if (strcmp(command, "seal") == 0)
