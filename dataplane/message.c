@@ -3,7 +3,7 @@
  */
 #include "dataplane/message.h"
 
-#include <stdio.h>
+#include <string.h>
 
 static uint32_t at_most(uint32_t a, uint32_t b)
 {
@@ -100,14 +100,35 @@ void message_blob(struct message *m, const struct tx_item *i, enum connection_en
         m->head_length = (uint32_t)ws_frame_head(m->head, opcode, true, told_length(m) + m->tail_length);
 }
 
+static uint32_t put_text(char *to, const char *text)
+{
+    uint32_t n = (uint32_t)strlen(text);
+    memcpy(to, text, n);
+    return n;
+}
+
+static uint32_t put_number(char *to, uint32_t number)
+{
+    char digits[10];
+    uint32_t n = 0;
+    do
+        digits[n++] = (char)('0' + number % 10);
+    while (number /= 10);
+    for (uint32_t i = 0; i < n; i++)
+        to[i] = digits[n - 1 - i];
+    return n;
+}
+
 /* The prefix of one session's copy. Voice numbers are 16 bits, skip 0, and exist from version 8 on. */
 static uint32_t event_prefix(const struct session *s, uint32_t seq, char prefix[MESSAGE_PREFIX_MAX])
 {
     if (s->flags & SESSION_UNNUMBERED)
-        return (uint32_t)snprintf(prefix, MESSAGE_PREFIX_MAX, "{");
-    if (s->kind == SESSION_VOICE)
-        return (uint32_t)snprintf(prefix, MESSAGE_PREFIX_MAX, "{\"seq\":%u,", (seq - 1) % 65535 + 1);
-    return (uint32_t)snprintf(prefix, MESSAGE_PREFIX_MAX, "{\"s\":%u,", seq);
+        return put_text(prefix, "{");
+    bool voice = s->kind == SESSION_VOICE;
+    uint32_t n = put_text(prefix, voice ? "{\"seq\":" : "{\"s\":");
+    n += put_number(prefix + n, voice ? (seq - 1) % 65535 + 1 : seq);
+    prefix[n] = ',';
+    return n + 1;
 }
 
 static void put(struct message *m, const void *bytes, uint32_t n)

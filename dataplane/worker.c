@@ -99,17 +99,22 @@ static unsigned serve_ready(struct worker *w)
 
 /* ---- one iteration ---- */
 
+/* A fan-out is answered by as many acknowledgements: an iteration takes about as many packets as it may send. */
 static unsigned receive(struct worker *w)
 {
     struct packet burst[WORKER_BURST];
-    unsigned n = port_rx(w->port, burst, WORKER_BURST);
-    w->received = __rdtsc();
-    for (unsigned i = 0; i < n; i++)
-        w->counters->count[COUNT_rx_bytes] += burst[i].len;
-    w->counters->count[COUNT_rx_packets] += n;
-    for (unsigned i = 0; i < n; i++)
-        worker_packet(w, &burst[i]);
-    unsigned handed = 0;
+    unsigned n, got = 0, handed = 0;
+    do {
+        n = port_rx(w->port, burst, WORKER_BURST);
+        if (!got)
+            w->received = __rdtsc();
+        for (unsigned i = 0; i < n; i++)
+            w->counters->count[COUNT_rx_bytes] += burst[i].len;
+        w->counters->count[COUNT_rx_packets] += n;
+        for (unsigned i = 0; i < n; i++)
+            worker_packet(w, &burst[i]);
+        got += n;
+    } while (n == WORKER_BURST && got < WORKER_RECEIVE && w->out_count <= WORKER_BURST && !voice_pending(w->voice));
     for (uint32_t k = 0; w->from_worker && k < w->region->header->geometry.workers; k++) {
         struct packet p;
         w->handed = true;
@@ -117,7 +122,7 @@ static unsigned receive(struct worker *w)
             worker_packet(w, &p);
         w->handed = false;
     }
-    return n + handed;
+    return got + handed;
 }
 
 static unsigned handshakes(struct worker *w)

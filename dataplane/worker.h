@@ -30,6 +30,7 @@
 #include "verb.h"
 
 #define WORKER_BURST        32u
+#define WORKER_RECEIVE      256u  /* packets taken in one iteration, about */
 #define WORKER_PLANS        512u
 #define WORKER_VERBS        64u   /* taken from the ring `command` in one iteration */
 #define WORKER_FANOUT_SLICE 256u  /* deliveries of walks in one iteration */
