@@ -4,6 +4,7 @@
  */
 #include "controlplane/store/db.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,22 @@ enum store_status db_status(int rc)
         return STORE_CORRUPT;
     default:
         return STORE_IO;
+    }
+}
+
+enum store_status db_failure(int rc)
+{
+    enum store_status status = db_status(rc);
+    if (status != STORE_IO)
+        return status;
+    switch (errno) { /* the last that the system said to this thread */
+    case EROFS:
+        return STORE_READ_ONLY;
+    case ENOSPC:
+    case EDQUOT:
+        return STORE_DISK_FULL;
+    default:
+        return status;
     }
 }
 

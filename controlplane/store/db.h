@@ -140,6 +140,8 @@ struct db {
 int db_open(struct db *d, const char *path, bool create, uint32_t retry_ms, char *error, size_t error_size);
 void db_close(struct db *d);
 enum store_status db_status(int rc);
+/* The same of an operation of this thread that has just failed, with what the system said of it (errno). */
+enum store_status db_failure(int rc);
 
 /*
  * The statement with its parameters: one letter each in `types`: i int64_t, t const char * (NULL: null), b

@@ -240,6 +240,8 @@ static int load_last_message(struct load *l, struct channel *c)
         c->last_message_id = db_u64(s, 0);
     load_seen(l, c->last_message_id);
     rc = db_end(s, rc);
+    if (db_status(rc) == STORE_CORRUPT) /* damaged messages keep nobody from a call: reading them says so */
+        return SQLITE_OK;
     if (rc != SQLITE_OK)
         return rc;
     s = db_bind(l->d, DB_LAST_PIN, "i", c->id);

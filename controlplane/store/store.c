@@ -13,6 +13,7 @@
 #include "controlplane/store/db.h"
 #include "controlplane/store/working.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -105,6 +106,7 @@ static int write_group(struct store *s, struct store_op *list)
 {
     struct db *d = &s->writer.db;
     uint64_t next = s->outbox_next, oldest = s->outbox_oldest;
+    errno = 0;
     int rc = db_run(d, DB_BEGIN, "");
     for (struct store_op *op = list; op && rc == SQLITE_OK; op = op->next)
         rc = db_mutate(d, op, &next);
@@ -121,11 +123,12 @@ static int write_group(struct store *s, struct store_op *list)
         return SQLITE_OK;
     }
     s->failed++;
+    enum store_status status = db_failure(rc);
     if (!sqlite3_get_autocommit(d->handle))
         db_run(d, DB_ROLLBACK, "");
     for (struct store_op *op = list; op; op = op->next) {
         store_op_unanswer(op);
-        op->status = db_status(rc);
+        op->status = status;
     }
     return rc;
 }
@@ -215,12 +218,13 @@ static void read_list(struct store *s, struct store_op *list)
         const struct store_op *same = list;
         while (same != op && (same->status != STORE_OK || !reads_equal(same, op)))
             same = same->next;
+        errno = 0;
         int rc = same != op ? read_copy(d, same, op) : db_read(d, op);
         s->read++;
         s->coalesced += same != op;
         if (rc != SQLITE_OK) {
             store_op_unanswer(op);
-            op->status = db_status(rc);
+            op->status = db_failure(rc);
             s->failed++;
         }
     }
