@@ -112,6 +112,7 @@ static void life_that_dies(void)
 {
     pid_t child = fork();
     if (child == 0) {
+        signal(SIGSEGV, SIG_DFL); /* cmocka has its own */
         char error[128];
         struct store_config c = {.path = f.path};
         struct store *s = store_open(&c, error, sizeof error);
@@ -119,7 +120,6 @@ static void life_that_dies(void)
         for (uint64_t i = 1; i <= 5; i++)
             store_submit(s, message_op(i, i == 3 ? (const char *)8 : strdup("sound"),
                                        &status)); /* 8: no text is there */
-        signal(SIGSEGV, SIG_DFL);
         for (;;) {
             store_wait(s, 1000);
             store_drain(s, 1);
