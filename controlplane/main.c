@@ -26,6 +26,7 @@ struct process {
     const char *config_file;
     struct config config;
     char gateway_url[CONFIG_PATH_MAX + 16];
+    char files_url[CONFIG_PATH_MAX + 16]; /* where files of messages are served */
     char voice_endpoint[CONFIG_NAME_MAX + 16];
     char voice_ip[INET_ADDRSTRLEN];
     char pid_file[512];
@@ -69,6 +70,12 @@ static void make_names(struct process *p)
         snprintf(p->gateway_url, sizeof p->gateway_url, "%s", c->gateway.url);
     else
         snprintf(p->gateway_url, sizeof p->gateway_url, "wss://%s%s", host, port);
+    /* wss://host:port/path is https://host:port to fetch from */
+    bool plain = strncmp(p->gateway_url, "ws://", 5) == 0;
+    const char *at = strstr(p->gateway_url, "://");
+    at = at ? at + 3 : p->gateway_url;
+    snprintf(p->files_url, sizeof p->files_url, "http%s://%.*s", plain ? "" : "s", (int)strcspn(at, "/?"),
+             at);
     if (c->voice.endpoint[0])
         snprintf(p->voice_endpoint, sizeof p->voice_endpoint, "%s/voice", c->voice.endpoint);
     else /* the port always: a client library drops :443 itself, and adds 80 for another */
@@ -136,6 +143,16 @@ static uint64_t voice_channel(void *ctx, uint64_t guild_id, uint64_t user_id)
     return slot == SESSION_NONE ? 0 : session_of(c, slot)->channel_id;
 }
 
+static bool voice_state(void *ctx, uint64_t guild_id, uint64_t user_id, struct voice_state *state, char *id)
+{
+    const struct control *c = ctx;
+    uint32_t slot = voice_slot_of(c, guild_id, user_id);
+    if (slot == SESSION_NONE)
+        return false;
+    voice_state_of(c, slot, state, id);
+    return true;
+}
+
 static uint64_t online_count(void *ctx, uint64_t guild_id)
 {
     return presence_online_count(ctx, guild_id);
@@ -149,8 +166,10 @@ static bool start_rest(struct process *p)
     rc.region_id = rc.region_name = p->config.pop.region;
     rc.global = (struct rest_limit){p->config.control.rest_requests_per_second, 1000};
     rc.voice_channel = voice_channel;
+    rc.voice_state = voice_state;
     rc.online_count = online_count;
     rc.hook_ctx = &p->control;
+    p->model->files_url = p->files_url;
     p->rest = rest_open(p->model, &rc);
     return p->rest ? true : fail("REST: out of memory");
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "controlplane/events/audience.h"
+#include "controlplane/events/visibility.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/protocol/intents.h"
 #include "controlplane/protocol/opcodes.h"
@@ -16,6 +17,12 @@
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/sessions/snapshot.h"
 #include "controlplane/voice/voice.h"
+
+/* After a death, the deletion of a channel finds nobody recorded as having seen it: everybody is told. */
+static uint64_t view_of(const struct control *c, const struct effect *e)
+{
+    return e->recovered && !model_channel(c->model, e->view_channel) ? 0 : e->view_channel;
+}
 
 static void publish_effect(struct control *c, const struct effect *e)
 {
@@ -26,7 +33,8 @@ static void publish_effect(struct control *c, const struct effect *e)
     for (size_t i = 0; i < e->mentioned_count && n < EVENT_EXCEPTIONS_MAX; i++)
         full[n++] = e->mentioned[i];
     const struct publication p = {.intents = e->intent,
-                                  .view_channel = e->view_channel,
+                                  .view_channel = view_of(c, e),
+                                  .direct = e->topic == EFFECT_TO_USER,
                                   .except_session = SESSION_NONE,
                                   .always_user = e->always_user,
                                   .exceptions = full,
@@ -115,13 +123,18 @@ static void carry_out(struct control *c, const struct effect *e)
     case EFFECT_GUILD_DELETED:
         guild_deleted(c, e);
         break;
+    case EFFECT_CHANNEL_MADE:
+        visibility_changed(c, e->guild_id, e->channel_id, false);
+        break;
     case EFFECT_PERMISSIONS_CHANGED:
-        audience_recompute(c, e->guild_id);
+        if (e->recovered)
+            visibility_told(c, e->guild_id, e->channel_id);
+        visibility_changed(c, e->guild_id, 0, !e->recovered);
         voice_permissions_changed(c, e->guild_id);
         break;
     case EFFECT_CHANNEL_DELETED:
         voice_empty(c, e->guild_id, e->channel_id);
-        audience_recompute(c, e->guild_id);
+        visibility_changed(c, e->guild_id, 0, false);
         break;
     case EFFECT_VOICE:
         voice_moderate(c, e);

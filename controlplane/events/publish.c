@@ -112,7 +112,8 @@ void publish_user(struct control *c, uint64_t user_id, const struct publication 
         return;
     for (uint32_t i = session_first_of(c, user_id); i != SESSION_NONE; i = session_next_of(c, i)) {
         const struct session_control *s = session_of(c, i);
-        if (s->kind != SESSION_GATEWAY || !wants(s, p) || i == p->except_session)
+        if (s->kind != SESSION_GATEWAY || !wants(s, p) || i == p->except_session ||
+            (p->direct && s->shard_id))
             continue;
         if (!position)
             position = write(c, user_id, ~0ull, p->intents, compressed_of(c, user_id), p);

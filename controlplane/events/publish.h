@@ -23,6 +23,7 @@ struct publication {
     size_t length;
     const char *redacted; /* NULL: none */
     size_t redacted_length;
+    bool direct; /* to a user: his shard 0 alone hears of direct messages */
 };
 
 /* To the guild's audience. */

@@ -73,6 +73,7 @@ struct message_full {
     const struct user *referenced_author;
     uint64_t guild_id; /* 0: a direct message */
     uint8_t channel_type;
+    const char *files_url; /* where files are served */
 };
 
 /* Around the `d` of an event that has no builder below. */
@@ -84,6 +85,8 @@ void object_user(struct json_out *o, const struct user *u);
 void object_self(struct json_out *o, const struct user *u);
 void object_role(struct json_out *o, const struct role *r);
 void object_channel(struct json_out *o, const struct channel *c);
+/* A direct message channel as one of the two sees it: with the other. */
+void object_direct_channel(struct json_out *o, const struct channel *c, const struct user *other);
 /* With `user` when u is given. */
 void object_member(struct json_out *o, const struct member *m, const struct user *u);
 /* As REST returns it: without channels and members. */
@@ -127,6 +130,15 @@ void dispatch_message(struct json_out *o, const char *event, const struct messag
 void dispatch_message_delete(struct json_out *o, uint64_t channel_id, uint64_t guild_id, uint64_t message_id);
 void dispatch_message_delete_bulk(struct json_out *o, uint64_t channel_id, uint64_t guild_id,
                                   const uint64_t *ids, size_t count);
+void dispatch_pins_update(struct json_out *o, const struct channel *c);
+/* MESSAGE_REACTION_REMOVE_ALL, or with an emoji MESSAGE_REACTION_REMOVE_EMOJI */
+void dispatch_reactions_clear(struct json_out *o, uint64_t channel_id, uint64_t guild_id, uint64_t message_id,
+                              const char *emoji);
+/* GUILD_BAN_ADD or GUILD_BAN_REMOVE */
+void dispatch_guild_ban(struct json_out *o, const char *event, uint64_t guild_id, const struct user *u);
+void dispatch_invite_create(struct json_out *o, const struct invite *i, const char *code,
+                            const struct user *inviter);
+void dispatch_invite_delete(struct json_out *o, const struct invite *i, const char *code);
 /* MESSAGE_REACTION_ADD (who: in a guild) or MESSAGE_REACTION_REMOVE (who: NULL) */
 void dispatch_message_reaction(struct json_out *o, const char *event, uint64_t channel_id, uint64_t guild_id,
                                uint64_t message_id, uint64_t message_author_id, uint64_t user_id,

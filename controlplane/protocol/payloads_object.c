@@ -95,7 +95,7 @@ void object_channel(struct json_out *o, const struct channel *c)
     out_field_int(o, "flags", 0);
     if (c->type == CHANNEL_TEXT || c->type == CHANNEL_ANNOUNCEMENT) {
         out_field_string(o, "topic", c->topic);
-        out_field_null(o, "last_pin_timestamp");
+        out_field_time_or_null(o, "last_pin_timestamp", c->last_pin_ms);
     }
     if (c->type != CHANNEL_CATEGORY) {
         out_field_bool(o, "nsfw", c->nsfw);
@@ -108,6 +108,22 @@ void object_channel(struct json_out *o, const struct channel *c)
         out_field_null(o, "rtc_region");
         out_field_int(o, "video_quality_mode", 1);
     }
+    out_object_end(o);
+}
+
+void object_direct_channel(struct json_out *o, const struct channel *c, const struct user *other)
+{
+    out_object(o);
+    out_field_id(o, "id", c->id);
+    out_field_int(o, "type", CHANNEL_DM);
+    out_field_int(o, "flags", 0);
+    out_field_id_or_null(o, "last_message_id", c->last_message_id);
+    out_field_time_or_null(o, "last_pin_timestamp", c->last_pin_ms);
+    out_key(o, "recipients");
+    out_list(o);
+    if (other)
+        object_user(o, other);
+    out_list_end(o);
     out_object_end(o);
 }
 

@@ -83,17 +83,22 @@ static void user_guild(struct rest_call *c, struct json_out *body, const struct 
     out_field_bool(body, "owner", g->row.owner_id == c->user_id);
     out_field_id(body, "permissions", model_permissions(c->m, g, NULL, c->user_id));
     out_field_empty_list(body, "features");
+    if (query_flag(c, "with_counts")) {
+        out_field_int(body, "approximate_member_count", (int64_t)g->members.count);
+        out_field_int(body, "approximate_presence_count", (int64_t)rest_online(c, g->row.id));
+    }
     out_object_end(body);
 }
 
 void rest_user_guilds(struct rest_call *c)
 {
     const struct account *a = model_account(c->m, c->user_id);
-    uint64_t before = UINT64_MAX, after = 0, limit = 200;
+    uint64_t before = UINT64_MAX, after = 0, limit;
     struct json_out body = {0};
+    if (!query_limit(c, 200, 200, &limit))
+        return;
     query_number(c, "before", &before);
     query_number(c, "after", &after);
-    query_number(c, "limit", &limit);
     struct guild_state **sorted = calloc(a->guild_count + 1, sizeof(struct guild_state *));
     if (!sorted)
         abort();

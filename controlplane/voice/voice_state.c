@@ -338,10 +338,12 @@ void voice_moderate(struct control *c, const struct effect *e)
         s->mute = e->voice_mute;
     if (e->voice_set_deaf)
         s->deaf = e->voice_deaf;
+    if (e->voice_set_suppress)
+        s->suppress = e->voice_suppress;
     if (e->voice_move && e->voice_channel_id != s->channel_id) {
         allowed(c, e->guild_id, e->voice_channel_id, e->user_id, false, &speak);
         enter(c, slot, e->voice_channel_id, speak);
-    } else if (e->voice_set_mute || e->voice_set_deaf) {
+    } else if (e->voice_set_mute || e->voice_set_deaf || e->voice_set_suppress) {
         flags_changed(c, slot);
     }
 }

@@ -36,7 +36,7 @@ static uint64_t voice_channel(void *ctx, uint64_t guild_id, uint64_t user_id)
     return ((struct fixture *)ctx)->in_voice;
 }
 
-static void fixture_attach(struct fixture *f)
+void fixture_attach(struct fixture *f)
 {
     char error[256];
     struct store_config config = {.path = f->path};

@@ -41,6 +41,8 @@ struct fixture {
 void fixture_open(struct fixture *f);
 /* The process dies and another one starts on the same file. */
 void fixture_restart(struct fixture *f);
+/* Opens store, model and REST on the file, which the caller has closed. */
+void fixture_attach(struct fixture *f);
 void fixture_close(struct fixture *f);
 
 /* The operator's verb with arguments as JSON text; the result is borrowed until the next call. */
