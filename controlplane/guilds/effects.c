@@ -34,6 +34,8 @@ void effect_write(struct json_out *o, const struct effect *e)
         out_field_bool(o, "vd", e->voice_deaf);
     if (e->voice_set_suppress)
         out_field_bool(o, "vs", e->voice_suppress);
+    if (e->voice_set_request)
+        out_field_id(o, "vr", e->voice_request_ms);
     if (e->voice_move)
         out_field_id(o, "vc", e->voice_channel_id);
     out_object_end(o);
@@ -67,6 +69,8 @@ static void effect_read(const json_t *o, struct effect *e)
                          .voice_deaf = json_is_true(deaf),
                          .voice_set_suppress = suppress != NULL,
                          .voice_suppress = json_is_true(suppress),
+                         .voice_set_request = json_object_get(o, "vr") != NULL,
+                         .voice_request_ms = read_id(o, "vr"),
                          .voice_move = json_object_get(o, "vc") != NULL,
                          .voice_channel_id = read_id(o, "vc")};
     if (e->name)

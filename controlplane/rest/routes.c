@@ -142,10 +142,10 @@ static const struct route routes[] = {
     {REST_GET, "/guilds/{guild}/voice-states/@me", 0, BUCKET(READ), 0, rest_voice_self_get,
      "one's own voice state"},
     {REST_PATCH, "/guilds/{guild}/voice-states/@me", 0, BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY,
-     rest_voice_self_patch, "steps back from speaking, or forward: suppress"},
+     rest_voice_self_patch, "one's own voice state in a stage: suppress, request_to_speak_timestamp"},
     {REST_GET, "/guilds/{guild}/voice-states/{user}", 0, BUCKET(READ), 0, rest_voice_get, "a voice state"},
     {REST_PATCH, "/guilds/{guild}/voice-states/{user}", 0, BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY,
-     rest_voice_patch, "lets somebody speak, or not: suppress; needs MUTE_MEMBERS"},
+     rest_voice_patch, "somebody's voice state in a stage: suppress"},
     {REST_GET, "/guilds/{guild}/regions", 0, BUCKET(READ), 0, rest_voice_regions, "voice regions"},
     {REST_GET, "/voice/regions", 0, BUCKET(READ), 0, rest_voice_regions, "voice regions"},
 

@@ -1,21 +1,23 @@
 /*
- * Voice states over REST. Who may not speak by permission stays silent: `suppress` is lifted only from those
- * who may speak, by themselves or by whoever may mute.
+ * Voice states over REST, and stage channels: asking for the word, giving it, taking it. What is asked for
+ * lives in the voice state alone; nothing of it is stored.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/rest/call.h"
 
-/* The voice state and where it is; false when there is none, which is answered. */
-static bool state_of(struct rest_call *c, uint64_t user_id, struct voice_state *v, char id[64])
+/* The channel that the user is in, with his voice state; NULL, after having answered, when the caller may not
+ * know of one. */
+static const struct channel *state_of(struct rest_call *c, uint64_t user_id, struct voice_state *v,
+                                      char id[64])
 {
     const struct rest_config *config = &c->rest->config;
     if (config->voice_state && config->voice_state(config->hook_ctx, c->guild->row.id, user_id, v, id)) {
         const struct channel *in = model_channel(c->m, v->channel_id);
         if (in && (model_permissions(c->m, c->guild, in, c->user_id) & PERM_VIEW_CHANNEL))
-            return true;
+            return in;
     }
     rest_unknown(c, 10065);
-    return false;
+    return NULL;
 }
 
 static void voice_get(struct rest_call *c, uint64_t user_id)
@@ -41,45 +43,66 @@ void rest_voice_get(struct rest_call *c)
     voice_get(c, c->match.user_id);
 }
 
-static void voice_patch(struct rest_call *c, uint64_t user_id)
+/* The stage channel that the user is in; NULL, after having answered, where he is in none, or not in the one
+ * named. */
+static const struct channel *stage_of(struct rest_call *c, uint64_t user_id)
 {
     struct voice_state v;
-    uint64_t channel_id = 0;
-    bool given, named, suppress = false;
-    char id[64] = "";
-    if (!state_of(c, user_id, &v, id) || !field_bool(c, "suppress", &suppress, &given) ||
-        !field_id(c, "channel_id", &channel_id, &named))
-        return;
-    const struct channel *in = model_channel(c->m, v.channel_id);
-    uint64_t asker = model_permissions(c->m, c->guild, in, c->user_id),
-             subject = model_permissions(c->m, c->guild, in, user_id);
-    if (named && channel_id != v.channel_id) {
-        rest_invalid(c, "channel_id", "CHANNEL_INVALID", "The channel that the user is in.");
-        return;
+    char id[64];
+    uint64_t named = 0;
+    bool given;
+    if (!field_id(c, "channel_id", &named, &given))
+        return NULL;
+    const struct channel *in = state_of(c, user_id, &v, id);
+    if (in && (in->type != CHANNEL_STAGE || (given && named != in->id))) {
+        rest_error(c, 403, 50024, "Cannot execute action on this channel type");
+        return NULL;
     }
-    if (!given) {
-        rest_send(c, 204, NULL);
-        return;
-    }
-    if ((user_id != c->user_id && !(asker & PERM_MUTE_MEMBERS)) || (!suppress && !(subject & PERM_SPEAK))) {
-        rest_error(c, 403, 50013, "Missing Permissions");
-        return;
-    }
+    return in;
+}
+
+static bool may(struct rest_call *c, const struct channel *channel, uint64_t permission)
+{
+    if (model_permissions(c->m, c->guild, channel, c->user_id) & permission)
+        return true;
+    rest_error(c, 403, 50013, "Missing Permissions");
+    return false;
+}
+
+static void commit(struct rest_call *c, const struct effect *e)
+{
     struct change *change = rest_change(c);
-    change_effect(change, &(struct effect){.kind = EFFECT_VOICE,
-                                           .guild_id = c->guild->row.id,
-                                           .user_id = user_id,
-                                           .voice_set_suppress = true,
-                                           .voice_suppress = suppress});
+    change_effect(change, e);
     rest_commit(c, change);
 }
 
 void rest_voice_self_patch(struct rest_call *c)
 {
-    voice_patch(c, c->user_id);
+    const struct channel *channel = stage_of(c, c->user_id);
+    const char *asked = NULL;
+    bool suppress = false, asks;
+    struct effect e = {.kind = EFFECT_VOICE, .guild_id = c->guild->row.id, .user_id = c->user_id};
+    if (!channel || !field_bool(c, "suppress", &suppress, &e.voice_set_suppress) ||
+        !field_text(c, "request_to_speak_timestamp", 1, 64, &asked, &asks))
+        return;
+    e.voice_suppress = suppress;
+    e.voice_set_request = asks || field_is_null(c, "request_to_speak_timestamp");
+    e.voice_request_ms = asks ? (uint64_t)c->m->now_ms : 0;
+    if (e.voice_set_suppress && !suppress && !may(c, channel, PERM_MUTE_MEMBERS))
+        return;
+    if (asks && !may(c, channel, PERM_REQUEST_TO_SPEAK))
+        return;
+    commit(c, &e);
 }
 
 void rest_voice_patch(struct rest_call *c)
 {
-    voice_patch(c, c->match.user_id);
+    const struct channel *channel = stage_of(c, c->match.user_id);
+    bool suppress = false;
+    struct effect e = {.kind = EFFECT_VOICE, .guild_id = c->guild->row.id, .user_id = c->match.user_id};
+    if (!channel || !field_bool(c, "suppress", &suppress, &e.voice_set_suppress) ||
+        !may(c, channel, PERM_MUTE_MEMBERS))
+        return;
+    e.voice_suppress = suppress;
+    commit(c, &e);
 }
