@@ -302,7 +302,7 @@ static void a_handshake_that_is_not_done_in_time_is_ended(void **state)
     sim_client_start(&sim.client[0], 40000, 7, sim.now_us);
     sim_turns(&sim, 4);
     assert_int_equal(sim.worker->connections->used, 1);
-    sim.now_us += sim.config.handshake_us;
+    sim.now_us += 4 * sim.config.handshake_us;
     sim_turns(&sim, 4);
     assert_int_equal(drops(DROP_TLS_HANDSHAKE_TIMEOUT), 1);
     assert_int_equal(sim.worker->connections->used, 0);
