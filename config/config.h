@@ -27,6 +27,7 @@
 #define CONFIG_INTERFACES_MAX 32
 #define CONFIG_ROUTES_MAX     256
 #define CONFIG_MODES_MAX      3
+#define CONFIG_CERTIFICATES_MAX 63
 #define CONFIG_WHY_MAX        4096     /* bytes of error lines */
 #define CONFIG_REGION_FILE    "region" /* in the run directory */
 
@@ -34,6 +35,7 @@ enum config_idle { IDLE_SPIN, IDLE_ADAPTIVE };
 enum config_crypto { CRYPTO_AUTO, CRYPTO_IPSEC_MB, CRYPTO_OPENSSL };
 enum config_profile { PROFILE_AFXDP, PROFILE_MEMIF, PROFILE_PCI, PROFILE_VIRTUAL };
 enum config_memif_role { MEMIF_SERVER, MEMIF_CLIENT };
+enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_OFF };
 
 struct config_address {
@@ -58,9 +60,18 @@ struct config_pop {
     uint32_t address_count;
 };
 
-struct config_tls {
+struct config_certificate {
     char certificate[CONFIG_PATH_MAX];
     char key[CONFIG_PATH_MAX];
+};
+
+struct config_tls {
+    char certificate[CONFIG_PATH_MAX]; /* "": only those of the list */
+    char key[CONFIG_PATH_MAX];
+    struct config_certificate certificates[CONFIG_CERTIFICATES_MAX]; /* behind it */
+    uint32_t certificate_count;
+    uint32_t version_min; /* enum config_tls_version */
+    uint32_t ticket_lifetime_s;
     uint32_t port;
     uint32_t handshake_threads;
     uint32_t handshake_timeout_s;
@@ -90,7 +101,8 @@ struct config_dataplane {
     char netns[CONFIG_NAME_MAX];
     uint32_t crypto; /* enum config_crypto */
     struct config_port port;
-    uint32_t hugepages; /* enum config_hugepages */
+    uint32_t hugepages; /* enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
+enum config_hugepages */
     uint32_t memory_mb;
 };
 
@@ -228,7 +240,8 @@ enum key_type {
     KEY_CHOICES,
     KEY_STRINGS,
     KEY_ADDRESSES,
-    KEY_ROUTES /* list of {prefix, via, port} */
+    KEY_ROUTES,      /* list of {prefix, via, port} */
+    KEY_CERTIFICATES /* list of {certificate, key} */
 };
 
 struct key_choice {

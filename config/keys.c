@@ -49,6 +49,7 @@ static const struct key_choice profile[] = {{"afxdp", PROFILE_AFXDP},
                                             {"virtual", PROFILE_VIRTUAL},
                                             {NULL, 0}};
 static const struct key_choice role[] = {{"server", MEMIF_SERVER}, {"client", MEMIF_CLIENT}, {NULL, 0}};
+static const struct key_choice versions[] = {{"1.2", TLS_VERSION_12}, {"1.3", TLS_VERSION_13}, {NULL, 0}};
 static const struct key_choice hugepages[] = {{"auto", HUGEPAGES_AUTO}, {"off", HUGEPAGES_OFF}, {NULL, 0}};
 static const struct key_choice modes[] = {{"aead_aes256_gcm_rtpsize", VOICE_AES256_GCM_RTPSIZE},
                                           {"aead_xchacha20_poly1305_rtpsize", VOICE_XCHACHA20_RTPSIZE},
@@ -68,8 +69,21 @@ const struct config_key config_keys[] = {
     STRING("pop.run_directory", pop.run_directory, "run", "path", RESTART,
            "Region, pid files and sockets; other relative paths start here."),
 
-    STRING("tls.certificate", tls.certificate, "cert.pem", "path", RESTART, "Certificate chain, PEM."),
-    STRING("tls.key", tls.key, "key.pem", "path", RESTART, "Its private key, PEM."),
+    STRING("tls.certificate", tls.certificate, "cert.pem", "path", RELOAD,
+           "Certificate chain, PEM, shown to clients that name no other; empty: the first of "
+           "tls.certificates. A reload "
+           "also reads files anew that have changed."),
+    STRING("tls.key", tls.key, "key.pem", "path", RELOAD,
+           "Its private key, PEM: ECDSA P-256, or RSA of 2048 to 4096 bits."),
+    LIST("tls.certificates", KEY_CERTIFICATES, tls.certificates, tls.certificate_count, "[]", 0, 0, NULL, "",
+         RELOAD,
+         "More of them: {certificate, key}. A client is shown the one whose DNS names, wildcards too, match "
+         "the name "
+         "that it asks for."),
+    CHOICE("tls.version_min", tls.version_min, "\"1.2\"", versions, RELOAD,
+           "The oldest version spoken; 1.2 with ECDHE and AEAD suites alone."),
+    UINT("tls.ticket_lifetime_s", tls.ticket_lifetime_s, "43200", 60, 604800, "s", RELOAD,
+         "How long a session ticket is good, and how often the key changes that seals them."),
     UINT("tls.port", tls.port, "443", 1, 65535, "TCP port", RESTART,
          "Port of API, gateway and voice gateway."),
     UINT("tls.handshake_threads", tls.handshake_threads, "1", 1, 16, "threads", RESTART,
@@ -274,6 +288,9 @@ void config_key_allowed(const struct config_key *k, char *out, size_t size)
     case KEY_ROUTES:
         snprintf(out, size, "a list of at most %u routes {prefix: PREFIX/BITS, via: ADDRESS, port: 0 to 63}",
                  k->max_count);
+        return;
+    case KEY_CERTIFICATES:
+        snprintf(out, size, "a list of at most %u certificates {certificate: PATH, key: PATH}", k->max_count);
         return;
     }
 }

@@ -231,7 +231,7 @@ static int read_record(struct worker *w, struct connection *c, const uint8_t *p,
 {
     struct tls_record r;
     struct tls_refusal why;
-    int size = tls_record_parse(p, n, TLS_PHASE_OPEN, &r, &why);
+    int size = tls_record_parse(p, n, tls_open_phase(&c->tls), &r, &why);
     if (size == 0)
         return 0;
     if (size < 0) {

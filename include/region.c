@@ -363,6 +363,8 @@ bool region_create(struct region *r, const char *path, const char *huge_director
         unlink(file);
         return false;
     }
+    r->header->secrets.tickets.changes = 0;
+    r->header->secrets.tickets.key[0].since_s = (uint64_t)ts.tv_sec;
     return true;
 }
 

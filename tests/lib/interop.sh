@@ -37,6 +37,7 @@ interop_programs() {
     NODE_EXTRA_CA_CERTS=$(. "$RUN/pop.env" && printf '%s' "$VOXPOP_CA")
     export NODE_EXTRA_CA_CERTS VOXPOP_RUN=$RUN VOXPOP_BUILD=$BUILD VOXPOP_WORKERS=$2
     report_run "$prefix/curl" 240 "$INTEROP/curl.sh"
+    NODE=$NODE report_run "$prefix/tls" 120 "$INTEROP/tls.sh"
     interop_node "$prefix/gateway" 60 gateway
     interop_node "$prefix/echo" 60 echo
     interop_node "$prefix/chat" 120 chat

@@ -32,6 +32,8 @@ struct sim {
     struct tls_helper_result result[RESULTS];
     uint32_t results;
     bool helper_rests;
+    bool tickets; /* the handshake ends with a ticket's record */
+    uint8_t ticket[64];
     /* the control plane's side */
     struct txn txn;
     struct ring_end notice, command, fanout;

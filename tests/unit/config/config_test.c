@@ -215,8 +215,8 @@ static void every_mistake_gets_a_line_of_its_own(void **state)
 {
     refused("tls:\n  port: no\n  key_file: x\n",
             "f.yaml:2: tls.port: 'no' is not allowed here; allowed: a number from 1 to 65535\n"
-            "f.yaml:3: tls.key_file: unknown key; known here: certificate, key, port, handshake_threads, "
-            "handshake_timeout_s, half_open_max");
+            "f.yaml:3: tls.key_file: unknown key; known here: certificate, key, certificates, version_min, "
+            "ticket_lifetime_s, port, handshake_threads, handshake_timeout_s, half_open_max");
 }
 
 static void settings_that_contradict_one_another_are_refused(void **state)
