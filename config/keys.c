@@ -50,6 +50,8 @@ static const struct key_choice profile[] = {{"afxdp", PROFILE_AFXDP},
                                             {NULL, 0}};
 static const struct key_choice role[] = {{"server", MEMIF_SERVER}, {"client", MEMIF_CLIENT}, {NULL, 0}};
 static const struct key_choice hugepages[] = {{"auto", HUGEPAGES_AUTO}, {"off", HUGEPAGES_OFF}, {NULL, 0}};
+static const struct key_choice congestion[] = {
+    {"cubic", CONGESTION_CUBIC}, {"newreno", CONGESTION_NEWRENO}, {NULL, 0}};
 static const struct key_choice modes[] = {{"aead_aes256_gcm_rtpsize", VOICE_AES256_GCM_RTPSIZE},
                                           {"aead_xchacha20_poly1305_rtpsize", VOICE_XCHACHA20_RTPSIZE},
                                           {NULL, 0}};
@@ -77,6 +79,15 @@ const struct config_key config_keys[] = {
          "A TLS handshake that takes longer is refused."),
     UINT("tls.half_open_max", tls.half_open_max, "1024", 1, 1u << 20, "connections per worker", RESTART,
          "Connections in a TCP or TLS handshake at a time; a SYN above it is refused."),
+
+    CHOICE("tcp.congestion", tcp.congestion, "cubic", congestion, RESTART,
+           "Congestion control: cubic (RFC 9438) or newreno (RFC 6582)."),
+    UINT("tcp.keepalive_s", tcp.keepalive_s, "0", 0, 86400, "s", RESTART,
+         "A connection silent for so long is probed; 0: never, for heartbeats do it."),
+    UINT("tcp.keepalive_interval_s", tcp.keepalive_interval_s, "75", 1, 3600, "s", RESTART,
+         "Time between probes that nobody answers."),
+    UINT("tcp.keepalive_probes", tcp.keepalive_probes, "9", 1, 100, "probes", RESTART,
+         "Probes without an answer after which the connection is given up."),
 
     UINT("dataplane.workers", dataplane.workers, "1", 1, WORKERS_MAX, "workers", RESTART,
          "Poll loops; each has a core and a voice port of its own."),
@@ -120,8 +131,8 @@ const struct config_key config_keys[] = {
     LIST("voice.modes", KEY_CHOICES, voice.modes, voice.mode_count,
          "[aead_aes256_gcm_rtpsize, aead_xchacha20_poly1305_rtpsize]", 0, 0, modes, "", RESTART,
          "Encryption modes, in the order they are offered."),
-    UINT("voice.packets_per_second_max", voice.packets_per_second_max, "1000", 1, 100000, "packets/s", RESTART,
-         "What one member may send; more is dropped and counted."),
+    UINT("voice.packets_per_second_max", voice.packets_per_second_max, "1000", 1, 100000, "packets/s",
+         RESTART, "What one member may send; more is dropped and counted."),
     UINT("voice.heartbeat_interval_ms", voice.heartbeat_interval_ms, "13750", 1000, 600000, "ms", RESTART,
          "Heartbeat interval that voice clients are told."),
     STRING("voice.endpoint", voice.endpoint, "\"\"", "host[:port]", RESTART,

@@ -18,6 +18,7 @@
 #define VOXPOP_CONNECTION_H
 
 #include "block.h"
+#include "tcp_board.h"
 #include "tcp_conn.h"
 #include "tls_conn.h"
 #include "ws_conn.h"
