@@ -26,6 +26,12 @@
 #define BEATS_WINDOW_US 60000000u
 #define BEATS_MAX       600u
 
+/* As the control plane knows it. */
+static uint32_t session_of(const struct connection *c)
+{
+    return c->session_generation == SESSION_ENDED ? SESSION_NONE : c->session;
+}
+
 static bool is_websocket(const struct connection *c)
 {
     return c->kind == CONNECTION_GATEWAY || c->kind == CONNECTION_VOICE || c->kind == CONNECTION_ECHO;
@@ -37,7 +43,7 @@ bool app_closed(struct worker *w, struct connection *c)
 {
     if (!(c->flags & CONN_NOTIFIED))
         return true;
-    struct notice_closed n = {.connection = conn_handle(w, c), .session = c->session, .code = c->close_code,
+    struct notice_closed n = {.connection = conn_handle(w, c), .session = session_of(c), .code = c->close_code,
                               .by_peer = (c->flags & CONN_CLOSE_SENT) == 0,
                               .kind = c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind};
     if (!worker_notify(w, NOTICE_CLOSED, &n, sizeof n))
@@ -161,7 +167,7 @@ static void deliver_message(struct worker *w, struct connection *c, uint8_t opco
         return;
     }
     struct notice_message *n = (struct notice_message *)(void *)e->payload;
-    *n = (struct notice_message){.connection = conn_handle(w, c), .session = c->session, .opcode = opcode};
+    *n = (struct notice_message){.connection = conn_handle(w, c), .session = session_of(c), .opcode = opcode};
     memcpy(n->text, text, len);
 }
 

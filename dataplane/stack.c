@@ -61,8 +61,24 @@ void conn_detach_session(struct worker *w, struct connection *c)
     if (s->generation == c->session_generation && s->connection == conn_index(w, c)) {
         queue_away(&w->queues, s);
         s->away_since_us = w->now_us;
+        if (s->generation == SESSION_ENDED) {
+            queue_end(&w->queues, s);
+            s->kind = SESSION_FREE;
+        }
     }
     c->session = SESSION_NONE;
+}
+
+bool conn_needs_session(const struct worker *w, const struct connection *c)
+{
+    const struct session *s = c->session == SESSION_NONE ? NULL : &w->sessions[c->session];
+    return s && s->generation == c->session_generation && (s->sent_bytes || s->seq_acked != s->seq_sent);
+}
+
+void conn_leave_session(struct worker *w, struct connection *c)
+{
+    if (!conn_needs_session(w, c))
+        conn_detach_session(w, c);
 }
 
 /* Nobody waits any more for the handshake record that is out. */
@@ -82,12 +98,12 @@ static void conn_free(struct worker *w, struct connection *c)
 {
     uint32_t index = conn_index(w, c);
     conn_touch(w, c);
+    conn_detach_session(w, c);
     if (!app_closed(w, c)) { /* the control plane must be told first: kept until its ring has room */
         c->flags |= CONN_HELD_BACK;
         worker_ready(w, index);
         return;
     }
-    conn_detach_session(w, c);
     if (!send_release(w, c)) { /* CLOSED, and served until all is given back */
         worker_ready(w, index);
         return;
@@ -118,7 +134,7 @@ static void enter_closing(struct worker *w, struct connection *c)
     c->kind_was = c->kind;
     c->kind = CONNECTION_CLOSING;
     c->deadline_us = w->now_us + w->config->close_us;
-    conn_detach_session(w, c);
+    conn_leave_session(w, c);
     if (!app_closed(w, c))
         c->flags |= CONN_HELD_BACK;
     worker_ready(w, conn_index(w, c));

@@ -227,11 +227,17 @@ static void session_end(struct worker *w, const struct verb_session_ref *v)
     if (!s)
         return;
     struct connection *c = connection_of_session(w, s);
-    if (c) {
+    if (c && conn_needs_session(w, c)) { /* it ends with the last of its events that is in flight */
+        conn_touch(w, c);
+        queue_touch(&w->queues, s);
+        s->generation = c->session_generation = SESSION_ENDED;
+    } else if (c) {
         conn_detach_session(w, c);
-        if (v->close_code)
-            app_close(w, c, v->close_code, NULL, 0, false);
     }
+    if (c && v->close_code)
+        app_close(w, c, v->close_code, NULL, 0, false);
+    if (s->generation == SESSION_ENDED)
+        return;
     queue_end(&w->queues, s);
     s->kind = SESSION_FREE;
     s->generation = 0; /* its subscriptions are found dead by the next walk */

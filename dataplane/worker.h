@@ -66,6 +66,9 @@ struct worker_config {
     bool spin;                 /* idle policy */
 };
 
+/* Generation of a session that has ended while events of its were in flight: no verb names it, no subscription finds it. */
+#define SESSION_ENDED 0u
+
 /* A segment to build and send after the commit. */
 struct worker_plan {
     struct tcp_plan tcp;
@@ -252,6 +255,12 @@ void conn_handshake(struct worker *w, const struct tls_helper_result *r);
 
 /* Its session leaves it (it is closing, or the session has another connection now). */
 void conn_detach_session(struct worker *w, struct connection *c);
+
+/* Are there records in flight that only its session can make again? */
+bool conn_needs_session(const struct worker *w, const struct connection *c);
+
+/* The same as conn_detach_session, as soon as no record in flight needs the session: now, or in send_acked. */
+void conn_leave_session(struct worker *w, struct connection *c);
 
 /* After a restart: what must be known of connections that stand in the region. */
 void conn_recover(struct worker *w);

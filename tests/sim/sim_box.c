@@ -250,6 +250,33 @@ void sim_control(struct sim *s, bool capricious)
     txn_publish(&s->txn);
 }
 
+/* What the control plane does on purpose, about the connection that it heard of last. */
+void sim_order(struct sim *s, enum sim_order what, uint32_t session)
+{
+    uint64_t handle = s->handle[s->handles - 1];
+    struct verb_close close = {.connection = handle, .code = 4001};
+    struct verb_session_ref end = {
+        .session = session, .generation = s->generation[session], .close_code = what == SIM_END ? 4004 : 0};
+    txn_begin(&s->txn);
+    switch (what) {
+    case SIM_BIND:
+        bind_session(s, handle, session);
+        break;
+    case SIM_DISPATCH:
+        dispatch(s, session);
+        break;
+    case SIM_CLOSE:
+        post(s, &s->command, VERB_CLOSE, &close, sizeof close, NULL, 0);
+        break;
+    case SIM_END:
+    case SIM_END_QUIETLY:
+        post(s, &s->fanout, VERB_SESSION_END, &end, sizeof end, NULL, 0);
+        break;
+    }
+    txn_commit(&s->txn);
+    txn_publish(&s->txn);
+}
+
 /* ---- what must hold ---- */
 
 struct found {

@@ -60,6 +60,9 @@ void sim_work(struct sim *s, bool lossy);
 /* The control plane hears its notices; capricious: and does something that nobody asked for. */
 void sim_control(struct sim *s, bool capricious);
 
+enum sim_order { SIM_BIND, SIM_DISPATCH, SIM_CLOSE, SIM_END, SIM_END_QUIETLY };
+void sim_order(struct sim *s, enum sim_order what, uint32_t session);
+
 /* All clients, the worker and the control plane, once or n times, with nothing lost. */
 void sim_turn(struct sim *s);
 void sim_turns(struct sim *s, unsigned n);
