@@ -32,6 +32,7 @@ struct sim {
     struct tls_helper_result result[RESULTS];
     uint32_t results;
     bool helper_rests;
+    bool answers_arp; /* the clients' host does: for tests that take minutes */
     /* the control plane's side */
     struct txn txn;
     struct ring_end notice, command, fanout;
@@ -40,6 +41,7 @@ struct sim {
     uint32_t handles;
     uint32_t generation[SESSIONS];
     bool control_rests;
+    uint32_t answer_bytes; /* every request is answered with so many; 0: as chance has it */
     uint32_t closed;
 };
 
