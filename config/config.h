@@ -144,6 +144,8 @@ struct config_limits {
 struct config_http {
     uint32_t head_timeout_s;
     uint32_t idle_timeout_s;
+    uint32_t answer_timeout_s;
+    uint32_t reader_timeout_s;
     uint32_t body_max; /* bytes */
 };
 

@@ -177,6 +177,10 @@ const struct config_key config_keys[] = {
          "Time for a request to be complete, once its first byte is there."),
     UINT("http.idle_timeout_s", http.idle_timeout_s, "60", 1, 3600, "s", RESTART,
          "A connection without a request is closed after this time."),
+    UINT("http.answer_timeout_s", http.answer_timeout_s, "30", 1, 3600, "s", RESTART,
+         "Time for the control plane to answer a request; later, it is answered 504."),
+    UINT("http.reader_timeout_s", http.reader_timeout_s, "10", 1, 600, "s", RESTART,
+         "A reader, of HTTP or WebSocket, whose window is closed must take 4 KiB in this time, or all there is."),
     UINT("http.body_max", http.body_max, "262144", 1024, 1u << 20, "bytes", RESTART,
          "Longest request body; a longer one is answered 413."),
 

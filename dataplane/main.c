@@ -93,6 +93,8 @@ static void make_worker_config(const struct config *c, struct worker_config *w)
         .handshake_us = c->tls.handshake_timeout_s * 1000000ull,
         .head_us = c->http.head_timeout_s * 1000000ull,
         .keep_alive_us = c->http.idle_timeout_s * 1000000ull,
+        .answer_us = c->http.answer_timeout_s * 1000000ull,
+        .reader_us = c->http.reader_timeout_s * 1000000ull,
         .close_us = 60000000ull,
         .unsent_max = 4096,
         .keep_max = 8192,

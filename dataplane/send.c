@@ -333,10 +333,13 @@ size_t send_extend(void *stream, size_t room)
     struct session *s = c->session == SESSION_NONE ? NULL : &w->sessions[c->session];
     uint32_t ref;
     bool event = s && s->generation == c->session_generation && queue_next(&w->queues, s, &ref);
+    if (event && !s->sent_bytes && (s->generation == SESSION_ENDED || c->kind == CONNECTION_CLOSING))
+        event = false; /* what has begun is finished, nothing else begins */
     bool item_first = i && (i->described || !event || (!s->sent_bytes && !(i->flags & ITEM_AFTER_EVENTS)));
     if (item_first)
         return extend_item(w, c, room);
-    if (event && !(c->flags & CONN_CLOSE_SENT && !(i && i->flags & ITEM_AFTER_EVENTS)))
+    bool last_words = c->flags & CONN_CLOSE_SENT && !(i && i->flags & ITEM_AFTER_EVENTS);
+    if (event && (s->sent_bytes || !last_words))
         return extend_event(w, c, s, ref, room);
     return 0;
 }
@@ -513,6 +516,8 @@ void send_acked(struct worker *w, struct connection *c)
         }
         record_release(w, c);
     }
+    if (c->session != SESSION_NONE && (c->kind == CONNECTION_CLOSING || c->session_generation == SESSION_ENDED))
+        conn_leave_session(w, c);
     /* The handshake's own bytes have no epoch; a KeyUpdate may be in flight behind them. */
     bool old = c->record_head != POOL_NONE && (record_at(w, c->record_head)->kind == SOURCE_RAW ||
                                                record_at(w, c->record_head)->epoch != (uint8_t)c->tls.write_epoch);

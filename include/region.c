@@ -208,6 +208,7 @@ uint64_t region_layout_hash(void)
         sizeof(struct tcp_board),
         sizeof(struct tls_conn),
         sizeof(struct ws_conn),
+        sizeof(struct http_conn),
         sizeof(struct tx_record),
         sizeof(struct tx_item),
         sizeof(struct session),

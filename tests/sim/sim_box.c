@@ -201,7 +201,9 @@ static void hear(struct sim *s, const struct ring_entry *e)
             resume_session(s, connection, sim_chance(s, SESSIONS));
     } else if (e->type == NOTICE_REQUEST) {
         remember(s, connection);
-        if (sim_chance(s, 8))
+        if (s->answer_bytes)
+            send_text(s, connection, 0, s->answer_bytes, SEND_END);
+        else if (sim_chance(s, 8))
             send_text(s, connection, 0, 1 + sim_chance(s, 9000),
                       SEND_END | (sim_chance(s, 10) ? 0 : SEND_CLOSE));
     } else if (e->type == NOTICE_MESSAGE) {
@@ -260,6 +262,33 @@ void sim_control(struct sim *s, bool capricious)
     }
     if (capricious)
         caprice(s);
+    txn_commit(&s->txn);
+    txn_publish(&s->txn);
+}
+
+/* What the control plane does on purpose, about the connection that it heard of last. */
+void sim_order(struct sim *s, enum sim_order what, uint32_t session)
+{
+    uint64_t handle = s->handle[s->handles - 1];
+    struct verb_close close = {.connection = handle, .code = 4001};
+    struct verb_session_ref end = {
+        .session = session, .generation = s->generation[session], .close_code = what == SIM_END ? 4004 : 0};
+    txn_begin(&s->txn);
+    switch (what) {
+    case SIM_BIND:
+        bind_session(s, handle, session);
+        break;
+    case SIM_DISPATCH:
+        dispatch(s, session);
+        break;
+    case SIM_CLOSE:
+        post(s, &s->command, VERB_CLOSE, &close, sizeof close, NULL, 0);
+        break;
+    case SIM_END:
+    case SIM_END_QUIETLY:
+        post(s, &s->fanout, VERB_SESSION_END, &end, sizeof end, NULL, 0);
+        break;
+    }
     txn_commit(&s->txn);
     txn_publish(&s->txn);
 }
@@ -349,7 +378,12 @@ static void deliver(struct sim *s, const struct frame *f)
 {
     struct net_packet p;
     struct tcp_segment seg;
-    if (net_parse(f->bytes, f->length, &p) != NET_TCP)
+    enum net_class class = net_parse(f->bytes, f->length, &p);
+    if (class == NET_ARP && s->answers_arp && s->in_count < FRAMES_MAX) { /* asked for a client: it makes itself known */
+        struct frame *hello = &s->in[s->in_count++];
+        hello->length = (uint32_t)arp_request(hello->bytes, sim_client_ip, sim_client_mac, sim_server_ip);
+    }
+    if (class != NET_TCP)
         return;
     assert_true(tcp_checksum_ok(p.l4, p.l4_len, p.source, p.destination));
     assert_int_equal(tcp_parse(p.l4, p.l4_len, &seg), DROP_NONE);
@@ -449,6 +483,8 @@ void sim_start(struct sim *s, const struct region_geometry *g, uint64_t seed)
         .handshake_us = 1000000,
         .head_us = 1000000,
         .keep_alive_us = 2000000,
+        .answer_us = 3000000,
+        .reader_us = 2000000,
         .close_us = 1000000,
         .unsent_max = 64,
         .keep_max = 96,
@@ -493,11 +529,6 @@ void sim_everything_is_given_back(struct sim *s)
         sim_work(s, false);
         sim_control(s, false);
         txn_begin(&s->txn);
-        for (uint32_t k = 0; k < s->worker->connections->fresh; k++) /* requests that nobody answered */
-            if (conn_at(s->worker, k)->flags & CONN_REQUEST_OPEN)
-                post(s, &s->command, VERB_CLOSE,
-                     &(struct verb_close){.connection = conn_handle(s->worker, conn_at(s->worker, k))},
-                     sizeof(struct verb_close), NULL, 0);
         for (uint32_t k = 0; k < SESSIONS; k++)
             end_session(s, k);
         txn_commit(&s->txn);
