@@ -220,6 +220,8 @@ void tls_handshake_step(struct tls_handshake *h, const uint8_t *record, size_t l
         return fail(h, why.reason, why.alert, out);
     if ((size_t)size != len || len == 0)
         return fail(h, DROP_TLS_RECORD_LENGTH, TLS_ALERT_DECODE_ERROR, out);
+    if (r.type == TLS_CHANGE_CIPHER_SPEC && record[TLS_HEADER_SIZE] != 1) /* RFC 8446 5 */
+        return fail(h, DROP_TLS_RECORD_TYPE, TLS_ALERT_UNEXPECTED_MESSAGE, out);
     h->received += (uint32_t)len;
     if (h->received > TLS_HANDSHAKE_BYTES_MAX)
         return fail(h, DROP_TLS_HANDSHAKE_BYTES, TLS_ALERT_HANDSHAKE_FAILURE, out);

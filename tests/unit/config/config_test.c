@@ -213,6 +213,30 @@ static void text_that_is_not_yaml_is_refused_with_its_line(void **state)
     assert_string_equal(why, "f.yaml:7: a second document; one is allowed");
 }
 
+static void certificates_are_a_list_of_pairs(void **state)
+{
+    const char *text = LEAST "tls:\n"
+                             "  certificates:\n"
+                             "    - {certificate: a.pem, key: a.key}\n"
+                             "    - {key: /b.key, certificate: /b.pem}\n"
+                             "  version_min: 1.3\n";
+    assert_true(config_parse(&c, "f.yaml", text, strlen(text), why));
+    assert_string_equal(c.tls.certificate, "cert.pem");
+    assert_int_equal(c.tls.certificate_count, 2);
+    assert_string_equal(c.tls.certificates[0].certificate, "a.pem");
+    assert_string_equal(c.tls.certificates[1].key, "/b.key");
+    assert_int_equal(c.tls.version_min, TLS_VERSION_13);
+    refused_after_least("tls:\n  certificates:\n    - {certificate: a.pem}\n",
+                        "f.yaml:8: tls.certificates: an entry without key");
+    refused_after_least("tls:\n  certificates:\n    - {key: a, certificate: b, chain: c}\n",
+                        "f.yaml:8: tls.certificates: unknown key 'chain'; an entry has certificate, key");
+    refused_after_least("tls:\n  certificates:\n    - {key: a, certificate: \"\"}\n",
+                        "f.yaml:8: tls.certificates: certificate '' is not a path of at most 255 bytes");
+    refused_after_least(
+        "tls:\n  certificate: \"\"\n",
+        "f.yaml:7: tls.certificate: empty, and tls.certificates too; at least one certificate is needed");
+}
+
 static void every_mistake_gets_a_line_of_its_own(void **state)
 {
     refused("tls:\n  port: no\n  key_file: x\n",
@@ -316,6 +340,7 @@ int main(void)
         cmocka_unit_test(bad_entry_of_a_list_is_named_with_its_own_line),
         cmocka_unit_test(key_given_twice_is_refused),
         cmocka_unit_test(text_that_is_not_yaml_is_refused_with_its_line),
+        cmocka_unit_test(certificates_are_a_list_of_pairs),
         cmocka_unit_test(every_mistake_gets_a_line_of_its_own),
         cmocka_unit_test(settings_that_contradict_one_another_are_refused),
         cmocka_unit_test(default_region_is_valid_and_fits_half_a_gigabyte_with_two_workers),
