@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cli/place.h"
+#include "cli/remote.h"
 #include "cli/show.h"
 
 #define ANSWER_MAX    (64u << 20)
@@ -109,39 +110,50 @@ static char *read_line(int fd, size_t *length)
     return NULL;
 }
 
-static int show_answer(const struct invocation *i, json_t *answer)
+json_t *remote_arguments(const struct invocation *i)
 {
-    const char *error = json_string_value(json_object_get(answer, "error"));
-    if (json_is_true(json_object_get(answer, "ok"))) {
-        json_t *result = json_object_get(answer, "result");
-        return show_value(i, result ? json_incref(result) : json_object());
-    }
-    fprintf(stderr, "voxpop: %s\n", error ? error : "the control plane's answer is not understood");
-    return EXIT_FAILED;
+    return arguments(i);
 }
 
-int run_remote(const struct invocation *i)
+json_t *remote_ask(const struct invocation *i, const char *verb, json_t *args, int *code)
 {
     struct place p;
-    char verb[64];
     size_t length = 0;
-    int code = place_find(i, &p);
-    if (code)
-        return code;
-    int fd = connect_to(p.socket);
-    if (fd < 0)
-        return EXIT_CANNOT_CONNECT;
-    snprintf(verb, sizeof verb, "%s.%s", i->command->noun, i->command->verb);
-    json_t *request = json_pack("{s:s, s:o}", "verb", verb, "args", arguments(i));
+    json_t *result = NULL;
+    *code = place_find(i, &p);
+    int fd = *code ? -1 : connect_to(p.socket);
+    if (fd < 0) {
+        *code = *code ? *code : EXIT_CANNOT_CONNECT;
+        json_decref(args);
+        return NULL;
+    }
+    json_t *request = json_pack("{s:s, s:o}", "verb", verb, "args", args);
     char *text = request && send_line(fd, request) ? read_line(fd, &length) : NULL;
     json_t *answer = text ? json_loadb(text, length, 0, NULL) : NULL;
-    if (!text)
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    if (!text) {
         fprintf(stderr,
                 "voxpop: the control plane did not answer; whether it did what was asked is not known\n");
-    code = text ? show_answer(i, answer) : EXIT_CANNOT_CONNECT;
+        *code = EXIT_CANNOT_CONNECT;
+    } else if (json_is_true(json_object_get(answer, "ok"))) {
+        result = json_object_get(answer, "result");
+        result = result ? json_incref(result) : json_object();
+    } else {
+        fprintf(stderr, "voxpop: %s\n", error ? error : "the control plane's answer is not understood");
+        *code = EXIT_FAILED;
+    }
     json_decref(answer);
     json_decref(request);
     free(text);
     close(fd);
-    return code;
+    return result;
+}
+
+int run_remote(const struct invocation *i)
+{
+    char verb[64];
+    int code;
+    snprintf(verb, sizeof verb, "%s.%s", i->command->noun, i->command->verb);
+    json_t *result = remote_ask(i, verb, arguments(i), &code);
+    return result ? show_value(i, result) : code;
 }

@@ -120,7 +120,8 @@ bool find_session(const struct region *r, const char *text, uint32_t *index)
     struct search s = {.r = r, .text = text};
     find(&s);
     if (s.found != 1)
-        fprintf(stderr, "voxpop: %s session %s; see voxpop session list\n", s.found ? "more than one" : "no", text);
+        fprintf(stderr, "voxpop: %s session %s; see voxpop session list\n", s.found ? "more than one" : "no",
+                text);
     *index = s.index;
     return s.found == 1;
 }

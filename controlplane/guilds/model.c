@@ -223,8 +223,9 @@ struct model *model_open(struct store *s, uint32_t worker, uint32_t process, int
                          size_t size)
 {
     struct model *m = zeroed(sizeof *m);
-    const struct store_loader loader = {m,         load_user,    load_token,   load_guild, load_role,  load_channel,
-                                        load_request, load_member, load_note,  load_ban,   load_invite};
+    const struct store_loader loader = {m,         load_user,    load_token,   load_guild,
+                                        load_role, load_channel, load_request, load_member,
+                                        load_note, load_ban,     load_invite};
     uint64_t highest = 0;
     m->now_ms = now_ms;
     enum store_status status = store_load(s, &loader, &highest);

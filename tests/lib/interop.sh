@@ -92,6 +92,7 @@ suite_interop() {
         return
     fi
     VOXPOP_BUILD=$BUILD interop_node interop/inflate 60 inflate
+    VOXPOP_BUILD=$BUILD interop_node interop 180 permissions
     [ "$LONG" = no ] || export VOXPOP_KILLS=200 VOXPOP_FRAMES=30000
     interop_with 1
     interop_with 2
