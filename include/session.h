@@ -134,8 +134,9 @@ struct session_control {
     uint8_t presence_due;       /* others are to be told */
     uint8_t away_gone;          /* has been away for so long that others see it no more */
     uint8_t pad2[6];
-    struct chain lists; /* gateway session: its subscriptions of member lists (presence/lists.h) */
-    uint8_t pad3[184];
+    struct chain lists;     /* gateway session: its subscriptions of member lists (presence/lists.h) */
+    uint64_t activities_ms; /* since when they are as they are */
+    uint8_t pad3[176];
 };
 _Static_assert(sizeof(struct session_control) == 512, "session_control is a published format");
 

@@ -142,6 +142,10 @@ static void carry_out(struct control *c, const struct effect *e)
     case EFFECT_ACCOUNT_REVOKED:
         revoked(c, e->user_id);
         break;
+    case EFFECT_FRIENDS:
+        presence_befriend(c, e->user_id, e->always_user);
+        presence_befriend(c, e->always_user, e->user_id);
+        break;
     case EFFECT_PUBLISHED:
         break;
     }

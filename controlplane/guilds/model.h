@@ -58,8 +58,8 @@ struct model {
     const char *files_url;      /* where files are served, "https://198.18.0.1"; "" when not told */
     struct token_entry *tokens; /* open addressing by hash; tokens.c */
     size_t token_size, token_count;
-    uint8_t token_key[32]; /* they are signed with it */
-    bool tokens_unsigned;  /* some were made before there was a key */
+    uint8_t token_key[32];        /* they are signed with it */
+    bool tokens_unsigned;         /* some were made before there was a key */
     struct request_key *answered; /* requests whose outcome the last process recorded */
     size_t answered_count;
     struct change_wait *waiting; /* changes that wait for one under way in their guild; change.c */
@@ -84,8 +84,12 @@ struct role *model_role(const struct guild_state *g, uint64_t id);
 /* What `other` is to the account. */
 enum relationship model_relation(const struct account *a, uint64_t other);
 
-/* The account a token belongs to, or NULL: a token whose signature is wrong is not looked up. A prefix "Bot " or "Bearer " is passed over, whatever its case. */
+/* The account a token belongs to, or NULL: a token whose signature is wrong is not looked up. A prefix "Bot "
+ * or "Bearer " is passed over, whatever its case. */
 const struct user *model_authenticate(const struct model *m, const char *token, size_t length);
+
+/* The account's tokens, at most `max` of them; returns how many there are. */
+size_t model_tokens(const struct model *m, uint64_t user_id, struct token *list, size_t max);
 
 /* What this user may do in the channel (NULL: in the guild), implied denials and timeout included; 0 for
  * strangers. */

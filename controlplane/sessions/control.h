@@ -37,8 +37,11 @@ struct control_config {
     uint32_t identify_gateway_ms; /* a connection must identify within */
     uint32_t identify_voice_ms;
     uint32_t payloads_per_minute;
-    uint32_t identify_gap_ms; /* between two identifies of one account and shard; 0: not limited */
-    uint32_t intents_allowed; /* 4014 for others */
+    uint32_t identify_gap_ms;    /* between two identifies of one account and shard; 0: not limited */
+    uint32_t intents_allowed;    /* 4014 for others */
+    uint16_t box;                /* this one's number; session ids bear it */
+    uint32_t max_concurrency;    /* identifies of one account within 5 s; 0: not limited */
+    uint32_t identifies_per_day; /* of one account; 0: not limited */
 };
 
 void control_config_defaults(struct control_config *c);
@@ -110,6 +113,7 @@ struct control {
     struct index_map by_id;         /* first 8 bytes of the id -> session */
     struct index_map by_user;       /* user id -> first of its sessions */
     struct user_link *user_links;   /* by session */
+    struct index_map starts;        /* user id -> struct starts */
     uint32_t gateway_sessions, voice_sessions;
     /* audiences and rooms */
     struct index_map audiences; /* guild id -> struct audience */

@@ -11,6 +11,7 @@
 #include "config/log.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/protocol/opcodes.h"
+#include "controlplane/sessions/drain.h"
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/voice/voice.h"
@@ -181,6 +182,10 @@ static enum input_result take(struct control *c, uint64_t connection, int op, co
         return INPUT_DONE;
     }
     if (session == SESSION_NONE) {
+        if (c->link->area->draining && (op == GATEWAY_OP_IDENTIFY || op == GATEWAY_OP_RESUME)) {
+            drain_hold(c, connection);
+            return INPUT_DONE;
+        }
         if (op == GATEWAY_OP_IDENTIFY && !*cursor)
             return gateway_identify(c, connection, d, cursor);
         if (op == GATEWAY_OP_RESUME)
@@ -244,6 +249,7 @@ void gateway_closed(struct control *c, uint32_t session, const struct notice_clo
     session_connect(c, session, 0);
     deadlines_add(&c->deadlines, c->now_ms + c->config.keep_gateway_ms, DEADLINE_AWAY,
                   session_subject(c, session));
+    presence_away(c, session, n->code == GATEWAY_CLOSE_SESSION_TIMED_OUT && !n->by_peer);
     log_event(LOG_INFO, "session_away", "session=%u code=%u", session, n->code);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "controlplane/sessions/session_table.h"
 
+#include "controlplane/presence/presence.h"
+
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -96,6 +98,8 @@ void session_table_open(struct control *c)
                           s->away_since_ms + (s->kind == SESSION_VOICE ? c->config.keep_voice_ms
                                                                        : c->config.keep_gateway_ms),
                           DEADLINE_AWAY, session_subject(c, i));
+        if (s->kind == SESSION_GATEWAY)
+            presence_open(c, i);
     }
     index_strangers(c);
 }
@@ -149,6 +153,8 @@ uint32_t session_take(struct control *c, enum session_kind kind, uint64_t user_i
                                   .room = ROOM_NONE};
     if (getrandom(s->id, sizeof s->id, 0) != (ssize_t)sizeof s->id)
         abort();
+    s->id[14] = (uint8_t)(c->config.box >> 8);
+    s->id[15] = (uint8_t)c->config.box;
     index_session(c, i, s);
     return i;
 }
@@ -226,6 +232,12 @@ uint32_t session_by_id_text(const struct control *c, const char *text)
     for (int k = 0; k < 16; k++)
         different |= id[k] ^ s->id[k];
     return !different && s->kind == SESSION_GATEWAY ? i : SESSION_NONE;
+}
+
+uint16_t session_id_box(const char *text)
+{
+    uint8_t id[16] = {0};
+    return id_parse(text, id) ? (uint16_t)(id[14] << 8 | id[15]) : 0;
 }
 
 void session_id_text(const struct session_control *s, char text[SESSION_ID_TEXT])
