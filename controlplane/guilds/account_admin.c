@@ -239,12 +239,46 @@ static json_t *friend_list(struct job *j)
     return list;
 }
 
+/* ---- made-up members ---- */
+
+#define GENERATE_MAX 2000
+
+/* Rows alone: nobody is told of members that were never there. */
+static json_t *guild_generate(struct job *j)
+{
+    uint64_t id = 0;
+    const char *text = json_string_value(json_object_get(j->args, "guild"));
+    json_int_t count = json_integer_value(json_object_get(j->args, "count"));
+    const struct guild_state *g =
+        text && snowflake_parse(text, strlen(text), &id) ? model_guild(j->m, id) : NULL;
+    bool full;
+    if (!g || count < 1 || count > GENERATE_MAX)
+        return fail(g ? "count: 1 to 2000" : "no such guild");
+    if (change_wait(j->m, id, job_again, j, &full)) {
+        j->waits = true;
+        return NULL;
+    }
+    if (full)
+        return fail("too many changes wait for this guild, try again");
+    j->change = change_begin(j->m, NULL, id);
+    for (json_int_t i = 0; i < count; i++) {
+        char name[40];
+        uint64_t user = snowflake_next(&j->m->ids, j->m->now_ms);
+        snprintf(name, sizeof name, "member%zu", g->members.count + (size_t)i);
+        change_row(j->change, ROW_USER)->user = (struct user){.id = user, .username = text_copy(name)};
+        change_row(j->change, ROW_MEMBER)->member =
+            (struct member){.guild_id = id, .user_id = user, .joined_at_ms = j->m->now_ms};
+    }
+    return json_pack("{s:s, s:I}", "guild", text, "made", count);
+}
+
 static const struct job_verb verbs[] = {
     {{"account show", "account", "one account: intents, guilds, friends"}, account_show},
     {{"account set", "account, intents", "sets the privileged intents it may ask for"}, account_set},
     {{"account delete", "account", "ends memberships, friendships and tokens, then the account"},
      account_delete},
     {{"token list", "account", "its tokens, by the beginning of their hash"}, token_list},
+    {{"guild generate", "guild, count", "fills a guild with made-up members"}, guild_generate},
     {{"friend add", "account, friend", "makes two user accounts friends"}, friend_add},
     {{"friend remove", "account, friend", "ends their friendship"}, friend_remove},
     {{"friend list", "account", "its friends, requests and blocks"}, friend_list},

@@ -108,6 +108,8 @@ struct drain_progress drain_progress(const struct control *c)
         .draining = a->draining, .asked = a->drain_asked, .sessions = c->gateway_sessions};
     for (uint32_t i = 0; i < c->link->sessions->fresh; i++)
         p.connected += session_of(c, i)->kind == SESSION_GATEWAY && session_of(c, i)->connection;
+    p.looked_at = a->draining ? a->drain_at : 0;
+    p.slots = c->link->sessions->fresh;
     p.done = !a->draining || a->drain_at >= c->link->sessions->fresh;
     return p;
 }

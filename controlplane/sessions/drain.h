@@ -21,7 +21,8 @@ struct drain_progress {
     uint32_t asked;     /* clients that were */
     uint32_t connected; /* gateway sessions that still have a connection */
     uint32_t sessions;
-    bool done; /* all were asked */
+    uint32_t looked_at, slots; /* of the table of sessions */
+    bool done;                 /* all were asked */
 };
 
 /* Within a transaction, all of these. */
