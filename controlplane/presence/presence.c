@@ -8,6 +8,7 @@
 
 #include "controlplane/events/audience.h"
 #include "controlplane/events/publish.h"
+#include "controlplane/presence/lists.h"
 #include "controlplane/protocol/intents.h"
 #include "controlplane/sessions/session_table.h"
 
@@ -96,6 +97,7 @@ static void publish(struct control *c, uint64_t user_id, struct presence_view *v
     }
     if (account)
         tell_friends(c, account, v);
+    lists_touch(c, user_id, 0);
 }
 
 /* FNV-1a over everything that others see; 0: offline. */

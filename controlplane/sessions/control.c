@@ -9,6 +9,7 @@
 #include "controlplane/events/audience.h"
 #include "controlplane/events/topics.h"
 #include "controlplane/protocol/opcodes.h"
+#include "controlplane/presence/lists.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/routes/maps.h"
 #include "controlplane/sessions/drain.h"
@@ -72,6 +73,7 @@ void control_open(struct control *c, struct region_link *l, struct model *m,
     voice_open(c);
     drain_open(c);
     audiences_open(c);
+    lists_open(c);
     inputs_open(&c->inputs, l, control_input, c);
 }
 
@@ -80,12 +82,14 @@ void control_close(struct control *c)
     c->model->sink = NULL;
     inputs_close(&c->inputs);
     voice_close(c);
+    lists_close(c);
     audiences_close(c);
     session_table_close(c);
     map_writer_close(c->voice_map);
     map_writer_close(c->owner_map);
     deadlines_free(&c->deadlines);
     json_out_free(&c->out);
+    json_out_free(&c->item);
     starts_free(c);
     free(c->chunk_ids);
 }
@@ -261,6 +265,7 @@ static void due(struct control *c, const struct deadline *d)
         drain_held(c, d->subject);
         break;
     case DEADLINE_LISTS:
+        lists_flush(c);
         break;
     }
 }

@@ -70,7 +70,8 @@ struct audience {
     struct index_map at;                          /* session + 1 -> place in members */
     struct permission_class class[TOPIC_CLASSES]; /* 0: sees every channel */
     bool overflow; /* more classes would be needed: restricted events are dispatched to each session apart */
-    uint32_t *voice; /* voice slots of the guild */
+    struct member_list *lists; /* presence/lists.h */
+    uint32_t *voice;           /* voice slots of the guild */
     uint32_t voice_count, voice_capacity;
 };
 
@@ -98,7 +99,8 @@ struct user_link {
     uint32_t next, prev;
 };
 
-struct map_writer; /* routes/maps.h */
+struct map_writer;  /* routes/maps.h */
+struct member_list; /* presence/lists.h */
 
 struct control {
     struct region_link *link;
@@ -107,7 +109,9 @@ struct control {
     struct control_config config;
     uint64_t now_ms; /* unix time */
     struct deadlines deadlines;
-    struct json_out out; /* for one payload at a time */
+    struct json_out out;  /* for one payload at a time */
+    struct json_out item; /* for one item of a list */
+    bool lists_due;       /* DEADLINE_LISTS is on its way */
     /* sessions */
     struct index_map by_connection; /* handle -> session */
     struct index_map by_id;         /* first 8 bytes of the id -> session */

@@ -106,7 +106,9 @@ static uint32_t begin(struct control *c, uint64_t connection, const struct user 
     const struct connection *n = connection_of(c->link->region, connection, NULL);
     s->worker = (uint8_t)link_worker_of(c->link, connection);
     s->protocol = n ? n->version : 10;
-    s->intents = i->has_intents ? i->intents : INTENTS_KNOWN;
+    /* User clients ask for nothing and get everything, but of presences only what they look at: friends,
+     * lists. */
+    s->intents = i->has_intents ? i->intents : INTENTS_KNOWN & ~(uint32_t)INTENT_GUILD_PRESENCES;
     s->identified_ms = c->now_ms;
     s->window_start_ms = c->now_ms;
     s->window_payloads = 1;

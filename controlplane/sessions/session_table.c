@@ -178,6 +178,7 @@ uint32_t session_move(struct control *c, uint32_t session, uint32_t worker)
     /* What goes with the old slot is nothing that anybody knows. */
     memcpy(from->id, id, sizeof id);
     from->activities = (struct chain){0};
+    from->lists = (struct chain){0};
     from->connection = 0;
     index_map_put(&c->by_id, id_key(to->id), i);
     if (to->connection)
@@ -195,6 +196,7 @@ void session_give(struct control *c, uint32_t session)
     user_link_remove(c, session, s->user_id);
     count_kind(c, s->kind, -1);
     chain_free(&s->activities, c->link->blocks, &c->link->txn);
+    chain_free(&s->lists, c->link->blocks, &c->link->txn);
     explicit_bzero(s->voice_token, sizeof s->voice_token);
     explicit_bzero(s->key, sizeof s->key);
     s->kind = SESSION_FREE;
