@@ -72,6 +72,9 @@ int run_status(const struct invocation *i);          /* status_command.c */
 int run_session_list(const struct invocation *i);    /* session_commands.c */
 int run_session_show(const struct invocation *i);    /* session_commands.c */
 int run_presence_list(const struct invocation *i);   /* session_commands.c */
+int run_session_close(const struct invocation *i);   /* session_commands.c */
+int run_pop_drain(const struct invocation *i);       /* long_commands.c */
+int run_guild_generate(const struct invocation *i);  /* long_commands.c */
 int run_connection_list(const struct invocation *i); /* connection_commands.c */
 int run_connection_show(const struct invocation *i); /* connection_commands.c */
 int run_room_list(const struct invocation *i);       /* room_commands.c */

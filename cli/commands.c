@@ -49,6 +49,14 @@ static const struct option capture[] = {
 static const struct option replay[] = {
     {"out", "FILE", NULL, false, "where the frames go; DIR/replay.pcapng unless given"}, {0}};
 
+static const struct option intents[] = {
+    {"intents", "LIST", NULL, true, "all, none, or some of members,presences,content"}, {0}};
+static const struct option drain[] = {
+    {"over", "SECONDS", NULL, false, "spreads the waves over so long; 60 unless given"},
+    {"wait", NULL, NULL, false, "returns when every client was asked, and shows how far it is"},
+    {0}};
+static const struct option generate[] = {{"members", "COUNT", NULL, true, "how many accounts it makes"}, {0}};
+
 const struct option common_options[] = {
     {"config", "FILE", NULL, false, "configuration file: names the run directory"},
     {"run", "DIR", NULL, false, "run directory; ./run, then /run/voxpop unless given"},
@@ -64,11 +72,17 @@ const struct command commands[] = {
     {"session", "list", "", NULL, run_session_list, "gateway and voice sessions"},
     {"session", "show", "ID", NULL, run_session_show,
      "one session, from TCP to voice; ID is its index, or the session id or its beginning"},
+    {"session", "close", "ID", NULL, run_session_close, "ends a session; its client begins anew"},
     {"connection", "list", "", NULL, run_connection_list, "TCP connections"},
     {"connection", "show", "INDEX", NULL, run_connection_show, "one connection: TCP, TLS, WebSocket"},
     {"room", "list", "", NULL, run_room_list, "voice rooms"},
     {"room", "show", "ID", NULL, run_room_show, "one room and its members; ID is its index or its channel"},
     {"presence", "list", "", NULL, run_presence_list, "who is there, by user"},
+
+    {"presence", "show", "ACCOUNT", NULL, run_remote, "what others see of an account"},
+    {"pop", "drain", "", drain, run_pop_drain, "asks clients to go, in waves, and admits none"},
+    {"pop", "undrain", "", NULL, run_remote, "serves again"},
+    {"pop", "status", "", NULL, run_remote, "serving or draining, and how far"},
 
     {"capture", "start", "[FILE]", capture, run_capture_start,
      "copies packets to a pcapng file, in the background, until capture stop"},
@@ -83,11 +97,19 @@ const struct command commands[] = {
 
     {"account", "create", "NAME", bot, run_remote, "makes an account; its token is shown this once"},
     {"account", "list", "", NULL, run_remote, "accounts"},
+    {"account", "show", "ACCOUNT", NULL, run_remote, "one account: intents, guilds, friends; by id or name"},
+    {"account", "set", "ACCOUNT", intents, run_remote, "sets the privileged intents that it may ask for"},
+    {"account", "delete", "ACCOUNT", NULL, run_remote, "removes an account, its memberships and tokens"},
+    {"friend", "add", "ACCOUNT FRIEND", NULL, run_remote, "makes two user accounts friends"},
+    {"friend", "remove", "ACCOUNT FRIEND", NULL, run_remote, "ends their friendship"},
+    {"friend", "list", "ACCOUNT", NULL, run_remote, "an account's friends, requests and blocks"},
+    {"token", "list", "ACCOUNT", NULL, run_remote, "an account's tokens, by the beginning of their hash"},
     {"token", "create", "ACCOUNT", NULL, run_remote, "makes one more token; it is shown this once"},
     {"token", "revoke", "ACCOUNT", NULL, run_remote,
      "voids every token of the account and closes its sessions"},
     {"guild", "create", "NAME", owner, run_remote, "makes a guild with a text and a voice channel"},
     {"guild", "delete", "GUILD", NULL, run_remote, "removes a guild with everything in it"},
+    {"guild", "generate", "GUILD", generate, run_guild_generate, "fills a guild with made-up members"},
     {"guild", "list", "", NULL, run_remote, "guilds"},
     {"guild", "show", "GUILD", NULL, run_remote, "a guild with its roles and channels"},
     {"guild", "update", "GUILD", guild_update, run_remote, "renames a guild, or gives it to another member"},

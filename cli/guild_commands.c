@@ -9,8 +9,9 @@
 
 int run_guild_export(const struct invocation *i)
 {
-    int code;
-    json_t *guild = remote_ask(i, "guild.export", remote_arguments(i), &code);
+    json_t *args = remote_arguments(i), *guild;
+    int code = remote_call(i, "guild.export", args, &guild);
+    json_decref(args);
     if (!guild)
         return code;
     if (i->operands < 2) {
@@ -26,7 +27,6 @@ int run_guild_export(const struct invocation *i)
 
 int run_guild_import(const struct invocation *i)
 {
-    int code;
     json_error_t error;
     json_t *data = json_load_file(i->operand[0], 0, &error);
     if (!data) {
@@ -37,6 +37,8 @@ int run_guild_import(const struct invocation *i)
     const char *owner = invocation_option(i, "owner");
     if (owner)
         json_object_set_new(args, "owner", json_string(owner));
-    json_t *result = remote_ask(i, "guild.import", args, &code);
+    json_t *result;
+    int code = remote_call(i, "guild.import", args, &result);
+    json_decref(args);
     return result ? show_value(i, result) : code;
 }

@@ -25,7 +25,7 @@
 #define PATIENCE_S    30
 #define READ_AT_LEAST 65536u
 
-static json_t *arguments(const struct invocation *i)
+json_t *remote_arguments(const struct invocation *i)
 {
     json_t *args = json_object();
     for (unsigned n = 0; n < i->operands; n++) {
@@ -110,50 +110,45 @@ static char *read_line(int fd, size_t *length)
     return NULL;
 }
 
-json_t *remote_arguments(const struct invocation *i)
-{
-    return arguments(i);
-}
-
-json_t *remote_ask(const struct invocation *i, const char *verb, json_t *args, int *code)
+int remote_call(const struct invocation *i, const char *verb, const json_t *args, json_t **result)
 {
     struct place p;
     size_t length = 0;
-    json_t *result = NULL;
-    *code = place_find(i, &p);
-    int fd = *code ? -1 : connect_to(p.socket);
-    if (fd < 0) {
-        *code = *code ? *code : EXIT_CANNOT_CONNECT;
-        json_decref(args);
-        return NULL;
-    }
-    json_t *request = json_pack("{s:s, s:o}", "verb", verb, "args", args);
+    int code = place_find(i, &p);
+    *result = NULL;
+    if (code)
+        return code;
+    int fd = connect_to(p.socket);
+    if (fd < 0)
+        return EXIT_CANNOT_CONNECT;
+    json_t *request = json_pack("{s:s, s:O}", "verb", verb, "args", args);
     char *text = request && send_line(fd, request) ? read_line(fd, &length) : NULL;
     json_t *answer = text ? json_loadb(text, length, 0, NULL) : NULL;
     const char *error = json_string_value(json_object_get(answer, "error"));
-    if (!text) {
+    code = text ? EXIT_FAILED : EXIT_CANNOT_CONNECT;
+    if (json_is_true(json_object_get(answer, "ok"))) {
+        json_t *r = json_object_get(answer, "result");
+        *result = r ? json_incref(r) : json_object();
+        code = EXIT_OK;
+    } else if (text) {
+        fprintf(stderr, "voxpop: %s\n", error ? error : "the control plane's answer is not understood");
+    } else {
         fprintf(stderr,
                 "voxpop: the control plane did not answer; whether it did what was asked is not known\n");
-        *code = EXIT_CANNOT_CONNECT;
-    } else if (json_is_true(json_object_get(answer, "ok"))) {
-        result = json_object_get(answer, "result");
-        result = result ? json_incref(result) : json_object();
-    } else {
-        fprintf(stderr, "voxpop: %s\n", error ? error : "the control plane's answer is not understood");
-        *code = EXIT_FAILED;
     }
     json_decref(answer);
     json_decref(request);
     free(text);
     close(fd);
-    return result;
+    return code;
 }
 
 int run_remote(const struct invocation *i)
 {
     char verb[64];
-    int code;
+    json_t *args = remote_arguments(i), *result;
     snprintf(verb, sizeof verb, "%s.%s", i->command->noun, i->command->verb);
-    json_t *result = remote_ask(i, verb, arguments(i), &code);
+    int code = remote_call(i, verb, args, &result);
+    json_decref(args);
     return result ? show_value(i, result) : code;
 }

@@ -1,17 +1,19 @@
 /*
- * Asking the control plane over its socket.
+ * Asking the control plane from within a command.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CLI_REMOTE_H
 #define VOXPOP_CLI_REMOTE_H
 
-#include <jansson.h>
-
 #include "cli/command.h"
 
-/* Operands and options under their names. */
+#include <jansson.h>
+
+/* Operands and options under their names; the caller's to json_decref. */
 json_t *remote_arguments(const struct invocation *i);
-/* The result; NULL with the exit code, having said why. Takes args. */
-json_t *remote_ask(const struct invocation *i, const char *verb, json_t *args, int *code);
+
+/* One request and its answer. *result is the caller's to json_decref; NULL with an exit code, when it said
+ * why. */
+int remote_call(const struct invocation *i, const char *verb, const json_t *args, json_t **result);
 
 #endif

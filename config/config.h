@@ -132,7 +132,8 @@ struct config_gateway {
     uint32_t resume_window_s;
     uint32_t identify_timeout_s;
     uint32_t payloads_per_minute;
-    char url[CONFIG_PATH_MAX]; /* "": wss:// and first address */
+    uint32_t max_concurrency, identifies_per_day; /* 0: not limited */
+    char url[CONFIG_PATH_MAX];                    /* "": wss:// and first address */
 };
 
 struct config_limits {

@@ -170,6 +170,10 @@ const struct config_key config_keys[] = {
          "A connection that has not identified by then is closed."),
     UINT("gateway.payloads_per_minute", gateway.payloads_per_minute, "120", 1, 1000000, "payloads/min",
          RELOAD, "What one session may send; more closes with 4008."),
+    UINT("gateway.max_concurrency", gateway.max_concurrency, "16", 0, 1000000, "identifies/5 s", RELOAD,
+         "How many sessions an account may start within 5 s; more are told op 9. 0: any number."),
+    UINT("gateway.identifies_per_day", gateway.identifies_per_day, "10000", 0, 100000000, "identifies/day",
+         RELOAD, "How many sessions an account may start within 24 h; more are told op 9. 0: any number."),
     STRING("gateway.url", gateway.url, "\"\"", "URL", RESTART,
            "Gateway that clients are told; empty: wss:// and the first address."),
 

@@ -20,6 +20,7 @@
 #include "controlplane/routes/maps.h"
 #include "controlplane/noc/noc.h"
 #include "controlplane/reference.h"
+#include "controlplane/sessions/starts.h"
 #include "controlplane/voice/voice.h"
 
 struct process {
@@ -104,6 +105,9 @@ static void make_control_config(const struct process *p, struct control_config *
     cc->keep_gateway_ms = c->gateway.resume_window_s * 1000;
     cc->identify_gateway_ms = c->gateway.identify_timeout_s * 1000;
     cc->payloads_per_minute = c->gateway.payloads_per_minute;
+    cc->max_concurrency = c->gateway.max_concurrency;
+    cc->identifies_per_day = c->gateway.identifies_per_day;
+    cc->box = THIS_BOX;
 }
 
 /* ---- start ---- */
@@ -159,6 +163,12 @@ static uint64_t online_count(void *ctx, uint64_t guild_id)
     return presence_online_count(ctx, guild_id);
 }
 
+static struct rest_starts session_starts(void *ctx, uint64_t user_id)
+{
+    struct starts_left l = starts_left(ctx, user_id);
+    return (struct rest_starts){l.total, l.remaining, l.reset_after_ms, l.max_concurrency};
+}
+
 static bool start_rest(struct process *p)
 {
     struct rest_config rc;
@@ -169,6 +179,7 @@ static bool start_rest(struct process *p)
     rc.voice_channel = voice_channel;
     rc.voice_state = voice_state;
     rc.online_count = online_count;
+    rc.starts = session_starts;
     rc.hook_ctx = &p->control;
     p->model->files_url = p->files_url;
     p->rest = rest_open(p->model, &rc);

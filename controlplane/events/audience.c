@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "controlplane/presence/lists.h"
 #include "controlplane/sessions/session_table.h"
 
 struct audience *audience_of(const struct control *c, uint64_t guild_id)
@@ -222,6 +223,7 @@ void audience_moved(struct control *c, uint32_t from, uint32_t to)
         member_put(c, a, to, class);
         topic_subscribe(c, a->topic, to, class);
     }
+    lists_moved(c, to);
 }
 
 void audience_encoding(struct control *c, uint32_t session)
@@ -239,6 +241,7 @@ void audience_encoding(struct control *c, uint32_t session)
 void audience_end(struct control *c, uint64_t guild_id)
 {
     struct audience *a = audience_of(c, guild_id);
+    lists_guild_end(c, guild_id);
     topic_end(c, TOPIC_GUILD, guild_id);
     if (!a)
         return;
@@ -273,6 +276,7 @@ void audience_recompute(struct control *c, uint64_t guild_id, audience_before_fn
             a->class[i] = (struct permission_class){0};
         }
     }
+    lists_recompute(c, guild_id);
 }
 
 /* ---- start and end ---- */

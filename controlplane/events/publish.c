@@ -88,6 +88,14 @@ void publish_guild(struct control *c, uint64_t guild_id, const struct publicatio
         publish_regardless(c, a, p);
 }
 
+void publish_topic(struct control *c, uint32_t topic, uint64_t topic_id, bool deflate,
+                   const struct json_out *text)
+{
+    const struct publication p = {.except_session = SESSION_NONE, .text = text->data, .length = text->length};
+    if (topic != POOL_NONE && fits(&p, topic_id))
+        event_walk(c->link, topic, write(c, topic_id, ~0ull, 0, deflate, &p));
+}
+
 void publish_session(struct control *c, uint32_t session, const struct json_out *text)
 {
     const struct publication p = {.except_session = SESSION_NONE, .text = text->data, .length = text->length};

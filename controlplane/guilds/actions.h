@@ -16,6 +16,16 @@ uint64_t action_account_create(struct change *c, struct model *m, const char *us
 void action_token_create(struct change *c, struct model *m, uint64_t user_id, char *text);
 void action_tokens_revoke(struct change *c, uint64_t user_id);
 
+/* `type` is what `other` is to the account from here on; RELATION_NONE: nothing. Tells the account's
+ * sessions. */
+void action_relation(struct change *c, const struct account *a, const struct account *other,
+                     enum relationship type);
+/* Both at once; an operator's hand, or an accepted request. Each is told of the other's presence. */
+void action_befriend(struct change *c, const struct account *a, const struct account *b);
+void action_unfriend(struct change *c, const struct account *a, const struct account *b);
+/* The privileged intents that the account may ask for. */
+void action_account_intents(struct change *c, uint64_t user_id, uint32_t intents);
+
 /* A new guild with @everyone, a text channel "general" and a voice channel "General"; the owner becomes a
  * member. */
 struct guild_created {

@@ -24,7 +24,8 @@ enum effect_kind {
     EFFECT_PUBLISHED,           /* the last of every outbox row: outbox_id is published, and may be set as
                                    outbox_published           in the transaction that published the effects before it */
     EFFECT_ACCOUNT_REVOKED,     /* user_id's tokens are void: close its sessions (4004) */
-    EFFECT_CHANNEL_MADE         /* channel_id is new: recompute classes; its CHANNEL_CREATE follows */
+    EFFECT_CHANNEL_MADE,        /* channel_id is new: recompute classes; its CHANNEL_CREATE follows */
+    EFFECT_FRIENDS              /* user_id and always_user are friends now: tell each the other's presence */
 };
 
 enum effect_topic { EFFECT_TO_GUILD, EFFECT_TO_USER };

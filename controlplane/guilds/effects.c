@@ -28,6 +28,8 @@ void effect_write(struct json_out *o, const struct effect *e)
         out_key(o, "b");
         out_string_n(o, e->body, e->body_length);
     }
+    if (e->kind == EFFECT_FRIENDS)
+        out_field_id(o, "a", e->always_user);
     if (e->voice_set_mute)
         out_field_bool(o, "vm", e->voice_mute);
     if (e->voice_set_deaf)

@@ -88,6 +88,9 @@ enum relationship model_relation(const struct account *a, uint64_t other);
  * or "Bearer " is passed over, whatever its case. */
 const struct user *model_authenticate(const struct model *m, const char *token, size_t length);
 
+/* The account's tokens, at most `max` of them; returns how many there are. */
+size_t model_tokens(const struct model *m, uint64_t user_id, struct token *list, size_t max);
+
 /* What this user may do in the channel (NULL: in the guild), implied denials and timeout included; 0 for
  * strangers. */
 uint64_t model_permissions(const struct model *m, const struct guild_state *g, const struct channel *c,

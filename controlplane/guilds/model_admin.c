@@ -4,6 +4,7 @@
  */
 #include "controlplane/guilds/model_admin.h"
 
+#include "controlplane/guilds/account_admin.h"
 #include "controlplane/guilds/actions.h"
 #include "controlplane/guilds/admin_verb.h"
 
@@ -409,10 +410,11 @@ bool admin_call(struct model *m, const char *verb, const json_t *args, admin_don
         admin_run(a);
         return true;
     }
-    return false;
+    return account_admin_call(m, verb, args, done, ctx);
 }
 
 const struct admin_verb_text *admin_verb_at(size_t i)
 {
-    return i < sizeof verbs / sizeof *verbs ? &verbs[i].text : NULL;
+    size_t own = sizeof verbs / sizeof *verbs;
+    return i < own ? &verbs[i].text : account_admin_verb_at(i - own);
 }

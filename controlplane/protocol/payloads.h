@@ -35,6 +35,12 @@ struct member_ref {
     const struct user *user;
 };
 
+/* One account to another: type as the protocol numbers it. */
+struct relation_view {
+    const struct user *user;
+    int type;
+};
+
 struct ready {
     const struct user *user;
     const char *session_id;
@@ -42,7 +48,11 @@ struct ready {
     uint64_t application_id;
     const uint64_t *guild_ids;
     size_t guild_count;
-    uint32_t shard_id, shard_count; /* count 0: the client named none */
+    uint32_t shard_id, shard_count;        /* count 0: the client named none */
+    const struct relation_view *relations; /* of user accounts */
+    size_t relation_count;
+    const struct presence *presences; /* of friends */
+    size_t presence_count;
 };
 
 /* What a guild looks like to one reader. The arrays hold what the reader may see. */
@@ -122,6 +132,11 @@ void dispatch_voice_state_update(struct json_out *o, const struct voice_state *v
 void dispatch_voice_server_update(struct json_out *o, uint64_t guild_id, const char *token,
                                   const char *endpoint);
 void dispatch_presence_update(struct json_out *o, const struct presence *p);
+/* {user, status, activities, client_status}, and guild_id unless it is 0 */
+void object_presence(struct json_out *o, const struct presence *p);
+void object_relation(struct json_out *o, const struct relation_view *r);
+/* RELATIONSHIP_ADD, or RELATIONSHIP_REMOVE */
+void dispatch_relationship(struct json_out *o, const char *event, const struct relation_view *r);
 /* who: NULL outside a guild */
 void dispatch_typing_start(struct json_out *o, uint64_t channel_id, uint64_t guild_id, uint64_t user_id,
                            const struct member_ref *who, int64_t unix_s);

@@ -142,6 +142,7 @@ bool rest_outranks(struct rest_call *c, uint64_t user_id);
 
 rest_handler rest_gateway, rest_gateway_bot, rest_voice_regions, rest_user_self, rest_user, rest_user_guilds,
     rest_application, rest_sticker_packs, rest_sounds;
+rest_handler rest_relationships_get, rest_relationship_put, rest_relationship_delete;
 rest_handler rest_channel_get, rest_channel_patch, rest_channel_delete, rest_overwrite_put,
     rest_overwrite_delete, rest_typing;
 rest_handler rest_messages_get, rest_message_post, rest_message_get, rest_message_patch, rest_message_delete,

@@ -70,6 +70,11 @@ struct rest_limit {
     uint32_t window_ms;
 };
 
+/* session_start_limit of GET /gateway/bot */
+struct rest_starts {
+    uint32_t total, remaining, reset_after_ms, max_concurrency;
+};
+
 struct rest_config {
     const char *gateway_url; /* "wss://198.18.0.1", without query */
     const char *region_id, *region_name;
@@ -82,6 +87,8 @@ struct rest_config {
     bool (*voice_state)(void *ctx, uint64_t guild_id, uint64_t user_id, struct voice_state *state, char *id);
     /* online members of a guild, for with_counts; NULL: unknown */
     uint64_t (*online_count)(void *ctx, uint64_t guild_id);
+    /* How many sessions the account may start; NULL: session_start_total, one at a time. */
+    struct rest_starts (*starts)(void *ctx, uint64_t user_id);
     void *hook_ctx;
 };
 
