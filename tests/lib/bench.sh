@@ -2,7 +2,7 @@
 # The benches run and write their figures; how good the figures are is not a matter of these tests.
 # SPDX-License-Identifier: Apache-2.0
 
-BENCH_NAMES=(voice-fanout)
+BENCH_NAMES=(voice-fanout voice-rooms voice-latency voice-peer)
 BENCH_NAMES+=(gateway-echo handshakes)
 SMOKE_NAMES=(connections fanout) # their figures take minutes: sudo tests/bench/run
 
