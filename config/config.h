@@ -35,6 +35,7 @@ enum config_crypto { CRYPTO_AUTO, CRYPTO_IPSEC_MB, CRYPTO_OPENSSL };
 enum config_profile { PROFILE_AFXDP, PROFILE_MEMIF, PROFILE_PCI, PROFILE_VIRTUAL };
 enum config_memif_role { MEMIF_SERVER, MEMIF_CLIENT };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_OFF };
+enum config_congestion { CONGESTION_CUBIC, CONGESTION_NEWRENO };
 
 struct config_address {
     char text[CONFIG_NAME_MAX]; /* as written: 198.18.0.1, or 198.18.0.1/24 */
@@ -65,6 +66,13 @@ struct config_tls {
     uint32_t handshake_threads;
     uint32_t handshake_timeout_s;
     uint32_t half_open_max; /* per worker */
+};
+
+struct config_tcp {
+    uint32_t congestion;  /* enum config_congestion */
+    uint32_t keepalive_s; /* 0: off */
+    uint32_t keepalive_interval_s;
+    uint32_t keepalive_probes;
 };
 
 struct config_port {
@@ -169,6 +177,7 @@ struct config_log {
 struct config {
     struct config_pop pop;
     struct config_tls tls;
+    struct config_tcp tcp;
     struct config_dataplane dataplane;
     struct config_voice voice;
     struct config_gateway gateway;

@@ -50,6 +50,8 @@ static const struct key_choice profile[] = {{"afxdp", PROFILE_AFXDP},
                                             {NULL, 0}};
 static const struct key_choice role[] = {{"server", MEMIF_SERVER}, {"client", MEMIF_CLIENT}, {NULL, 0}};
 static const struct key_choice hugepages[] = {{"auto", HUGEPAGES_AUTO}, {"off", HUGEPAGES_OFF}, {NULL, 0}};
+static const struct key_choice congestion[] = {
+    {"cubic", CONGESTION_CUBIC}, {"newreno", CONGESTION_NEWRENO}, {NULL, 0}};
 static const struct key_choice modes[] = {{"aead_aes256_gcm_rtpsize", VOICE_AES256_GCM_RTPSIZE},
                                           {"aead_xchacha20_poly1305_rtpsize", VOICE_XCHACHA20_RTPSIZE},
                                           {"xsalsa20_poly1305", VOICE_XSALSA20},
@@ -79,6 +81,15 @@ const struct config_key config_keys[] = {
          "times as long to shake hands."),
     UINT("tls.half_open_max", tls.half_open_max, "1024", 1, 1u << 20, "connections per worker", RESTART,
          "Connections in a TCP or TLS handshake at a time; a SYN above it is refused."),
+
+    CHOICE("tcp.congestion", tcp.congestion, "cubic", congestion, RESTART,
+           "Congestion control: cubic (RFC 9438) or newreno (RFC 6582)."),
+    UINT("tcp.keepalive_s", tcp.keepalive_s, "0", 0, 86400, "s", RESTART,
+         "A connection silent for so long is probed; 0: never, for heartbeats do it."),
+    UINT("tcp.keepalive_interval_s", tcp.keepalive_interval_s, "75", 1, 3600, "s", RESTART,
+         "Time between probes that nobody answers."),
+    UINT("tcp.keepalive_probes", tcp.keepalive_probes, "9", 1, 100, "probes", RESTART,
+         "Probes without an answer after which the connection is given up."),
 
     UINT("dataplane.workers", dataplane.workers, "1", 1, WORKERS_MAX, "workers", RESTART,
          "Poll loops; each has a core and a voice port of its own."),

@@ -100,6 +100,10 @@ static void make_worker_config(const struct config *c, struct worker_config *w)
         .echo_max = 16u << 20,
         .spin = c->dataplane.idle == IDLE_SPIN,
     };
+    w->tcp.congestion = c->tcp.congestion == CONGESTION_NEWRENO ? TCP_NEWRENO : TCP_CUBIC;
+    w->tcp.keepalive_idle_us = c->tcp.keepalive_s * 1000000ull;
+    w->tcp.keepalive_interval_us = c->tcp.keepalive_interval_s * 1000000ull;
+    w->tcp.keepalive_probes_max = (uint8_t)c->tcp.keepalive_probes;
     w->tcp.mss4 = (uint16_t)(c->dataplane.port.mtu - 40);
     w->tcp.mss6 = (uint16_t)(c->dataplane.port.mtu - 60);
     for (uint32_t i = 0; i < c->pop.address_count; i++) {

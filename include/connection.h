@@ -18,6 +18,7 @@
 #define VOXPOP_CONNECTION_H
 
 #include "block.h"
+#include "tcp_board.h"
 #include "tcp_conn.h"
 #include "tls_conn.h"
 #include "ws_conn.h"
@@ -128,6 +129,7 @@ struct connection {
     uint32_t records;   /* in flight */
     uint32_t items;     /* waiting */
     uint32_t item_open; /* CONN_ITEM_OPEN: the item that its next part belongs to */
+    uint32_t beats;     /* heartbeats answered since beat_window_us */
     uint64_t acked;     /* stream position up to which records were given back */
     /* receiving */
     struct chain app; /* opened bytes that are not a whole request or message yet */
@@ -137,9 +139,7 @@ struct connection {
     struct tcp_conn tcp;
     struct tls_conn tls;
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
-    uint64_t beat_window_us; /* heartbeats answered since then: */
-    uint32_t beats;
-    uint32_t pad1;
+    uint64_t beat_window_us; /* `beats` counts from then on */
 };
 
 #define CONNECTION_STRIDE 640u

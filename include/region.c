@@ -205,6 +205,7 @@ uint64_t region_layout_hash(void)
         offsetof(struct connection, ws),
         CONNECTION_STRIDE,
         sizeof(struct tcp_conn),
+        sizeof(struct tcp_board),
         sizeof(struct tls_conn),
         sizeof(struct ws_conn),
         sizeof(struct tx_record),

@@ -28,6 +28,8 @@ static const struct fact facts[] = {
     FACT(tcp.keepalive_idle_us),
     FACT(tcp.keepalive_interval_us),
     FACT(tcp.timestamps),
+    FACT(tcp.sack),
+    FACT(tcp.congestion),
     FACT(tcp.keepalive_probes_max),
     FACT(tcp.retransmit_max),
     FACT(tcp.syn_retransmit_max),

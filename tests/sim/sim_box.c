@@ -279,7 +279,7 @@ static void check_connection(struct sim *s, struct found *f, struct connection *
         if (r->kind != SOURCE_EVENT && r->item != POOL_NONE && r->item != last_item &&
             r->item != first_waiting)
             count_item(s, f, r->item);
-        if (r->kind != SOURCE_EVENT)
+        if (r->kind != SOURCE_EVENT && r->item != POOL_NONE) /* a KeyUpdate may come in the middle of one */
             last_item = r->item;
         i = r->next;
     }
@@ -292,7 +292,7 @@ static void check_connection(struct sim *s, struct found *f, struct connection *
     if (records)
         assert_true(pos == c->tcp.snd_end);
     f->records += records;
-    f->blocks += c->app.blocks + c->carry.blocks + c->tcp.rcv.blocks;
+    f->blocks += c->app.blocks + c->carry.blocks + c->tcp.rcv.blocks + (c->tcp.board != 0);
     if (c->session != SESSION_NONE) {
         const struct session *x = &w->sessions[c->session];
         assert_int_equal(x->generation, c->session_generation);

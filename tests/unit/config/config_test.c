@@ -54,6 +54,8 @@ static void least_configuration_has_the_documented_defaults(void **state)
     assert_string_equal(c.pop.run_directory, "run");
     assert_int_equal(c.pop.address_count, 1);
     assert_int_equal(c.tls.port, 443);
+    assert_int_equal(c.tcp.congestion, CONGESTION_CUBIC);
+    assert_int_equal(c.tcp.keepalive_s, 0);
     assert_int_equal(c.dataplane.workers, 1);
     assert_int_equal(c.dataplane.idle, IDLE_ADAPTIVE);
     assert_int_equal(c.voice.port_base, 50000);
@@ -118,11 +120,11 @@ static void unknown_key_is_named_with_its_line(void **state)
                         "f.yaml:9: log.levle: unknown key; known here: level, lines_per_second");
     refused_after_least(
         "echo:\n  enabled: true\nlgo:\n  level: info\n",
-        "f.yaml:8: lgo: unknown key; known here: pop, tls, dataplane, voice, gateway, http, echo, "
+        "f.yaml:8: lgo: unknown key; known here: pop, tls, tcp, dataplane, voice, gateway, http, echo, "
         "control, management, routes, supervise, limits, log");
     refused_after_least(
         "log.level: info\n",
-        "f.yaml:6: log.level: unknown key; known here: pop, tls, dataplane, voice, gateway, http, "
+        "f.yaml:6: log.level: unknown key; known here: pop, tls, tcp, dataplane, voice, gateway, http, "
         "echo, control, management, routes, supervise, limits, log");
 }
 
