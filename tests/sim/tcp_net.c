@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "dataplane/base/bytes.h"
+#include "tcp_board.h"
 
 #define TIME_LIMIT_US (3600ull * 1000000)
 #define EVENT_LIMIT   2000000
@@ -111,8 +112,15 @@ static void trace(const struct net *n, const struct endpoint *e, const char *wha
         printf(" %c%c%c%c seq %u ack %u len %u win %u", s->flags & TCP_SYN ? 'S' : '-',
                s->flags & TCP_FIN ? 'F' : '-', s->flags & TCP_RST ? 'R' : '-', s->flags & TCP_ACK ? 'A' : '-',
                s->seq, s->ack, s->len, s->window);
-    printf("  una %u nxt %u wnd %u cwnd %u rcv %u+%u\n", c->snd_una, c->snd_nxt, c->snd_wnd, c->cwnd,
-           c->rcv_nxt, c->rcv.length);
+    printf("  una %u nxt %u wnd %u cwnd %u ssthresh %u rcv %u+%u", c->snd_una, c->snd_nxt, c->snd_wnd,
+           c->cwnd, c->ssthresh, c->rcv_nxt, c->rcv.length);
+    for (unsigned i = 0; s && i < s->sack_count; i++)
+        printf(" sack %u-%u", s->sack[i].start, s->sack[i].end);
+    if (c->board) {
+        const struct tcp_board *b = (const void *)block_at(e->blocks, c->board - 1)->data;
+        printf("%s spans %u pipe %u", c->flags & TCP_F_RECOVERY ? " recovery" : "", b->count, b->pipe);
+    }
+    printf("\n");
 }
 
 static void put_frame(struct net *n, unsigned to, const uint8_t *bytes, size_t len, uint64_t at_us)
@@ -371,7 +379,12 @@ static void endpoint_open(struct net *n, unsigned number)
     txn_attach(&e->txn, e->region, e->log);
     e->blocks = (struct pool *)(void *)(e->region + log_bytes);
     pool_init(e->blocks, e->blocks + 1, BLOCK_SIZE, e->side.blocks);
-    e->env = (struct tcp_env){.config = &e->side.config, .blocks = e->blocks, .txn = &e->txn, .extend = extend, .stream = e, .counters = &e->counters};
+    e->env = (struct tcp_env){.config = &e->side.config,
+                              .blocks = e->blocks,
+                              .txn = &e->txn,
+                              .extend = extend,
+                              .stream = e,
+                              .counters = &e->counters};
     static const uint8_t ip4[2][16] = {{[10] = 0xff, 0xff, 198, 18, 0, 2},
                                        {[10] = 0xff, 0xff, 198, 18, 0, 1}};
     static const uint8_t ip6[2][16] = {{0xfd, 0, 0, 0x18, [15] = 2}, {0xfd, 0, 0, 0x18, [15] = 1}};
