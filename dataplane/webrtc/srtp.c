@@ -30,17 +30,17 @@ enum label {
 
 size_t srtp_key_size(enum srtp_profile profile)
 {
-    return profile == SRTP_AEAD_AES_256_GCM ? 32 : profile == SRTP_NONE ? 0 : 16;
+    return profile == PROFILE_AEAD_AES_256_GCM ? 32 : profile == PROFILE_NONE ? 0 : 16;
 }
 
 size_t srtp_salt_size(enum srtp_profile profile)
 {
-    return profile == SRTP_AES128_CM_SHA1_80 ? CM_SALT : GCM_SALT;
+    return profile == PROFILE_AES128_CM_SHA1_80 ? CM_SALT : GCM_SALT;
 }
 
 size_t srtp_tag_size(enum srtp_profile profile)
 {
-    return profile == SRTP_AES128_CM_SHA1_80 ? CM_TAG : AEAD_TAG_SIZE;
+    return profile == PROFILE_AES128_CM_SHA1_80 ? CM_TAG : AEAD_TAG_SIZE;
 }
 
 /* ---- AES in counter mode ---- */
@@ -88,7 +88,7 @@ void srtp_session_make(struct srtp_session *s, enum srtp_profile profile, const 
     derive(key_size, key, padded, LABEL_RTCP_KEY, s->rtcp_key, key_size);
     derive(key_size, key, padded, LABEL_RTCP_SALT, s->rtcp_salt, salt_size);
     wipe(padded, sizeof padded);
-    if (profile != SRTP_AES128_CM_SHA1_80) {
+    if (profile != PROFILE_AES128_CM_SHA1_80) {
         aead_key_expand(&s->rtp, key_size == 32 ? AEAD_AES_256_GCM : AEAD_AES_128_GCM, s->rtp_key);
         return;
     }
@@ -164,7 +164,7 @@ void srtp_nonce(const struct srtp_session *s, uint32_t ssrc, uint64_t index, uin
 size_t srtp_seal(const struct srtp_session *s, uint8_t *p, size_t header, size_t len, uint64_t index)
 {
     uint8_t nonce[AEAD_NONCE_SIZE_MAX];
-    if (s->profile == SRTP_AES128_CM_SHA1_80)
+    if (s->profile == PROFILE_AES128_CM_SHA1_80)
         return seal_cm(s, p, header, len, index);
     srtp_nonce(s, be32(p + 8), index, nonce);
     aead_seal(&s->rtp, nonce, p, header, p + header, len - header, p + header, p + len);
@@ -178,7 +178,7 @@ bool srtp_open(const struct srtp_session *s, uint8_t *p, size_t header, size_t *
     if (*len < header + tag || *len > PACKET_MAX - 4)
         return false;
     *len -= tag;
-    if (s->profile == SRTP_AES128_CM_SHA1_80)
+    if (s->profile == PROFILE_AES128_CM_SHA1_80)
         return open_cm(s, p, header, *len, index);
     srtp_nonce(s, be32(p + 8), index, nonce);
     return aead_open(&s->rtp, nonce, p, header, p + header, *len - header, p + *len, p + header);
@@ -197,7 +197,7 @@ static void rtcp_nonce(const struct srtp_session *s, uint32_t ssrc, uint32_t ind
 
 static void rtcp_key(const struct srtp_session *s, struct aead_key *key)
 {
-    aead_key_expand(key, s->profile == SRTP_AEAD_AES_256_GCM ? AEAD_AES_256_GCM : AEAD_AES_128_GCM,
+    aead_key_expand(key, s->profile == PROFILE_AEAD_AES_256_GCM ? AEAD_AES_256_GCM : AEAD_AES_128_GCM,
                     s->rtcp_key);
 }
 
@@ -212,7 +212,7 @@ size_t srtcp_seal(const struct srtp_session *s, uint8_t *p, size_t len, uint32_t
 {
     uint8_t iv[16], nonce[AEAD_NONCE_SIZE_MAX], mac[SHA1_SIZE], aad[RTCP_HEADER + RTCP_INDEX];
     uint32_t word = RTCP_SEALED | index;
-    if (s->profile == SRTP_AES128_CM_SHA1_80) {
+    if (s->profile == PROFILE_AES128_CM_SHA1_80) {
         counter_iv(s->rtcp_salt, be32(p + 4), index, iv);
         counter_mode(s->rtcp_key, 16, iv, p + RTCP_HEADER, len - RTCP_HEADER);
         authenticate(s->rtcp_auth, p, len, word, mac);
@@ -253,7 +253,7 @@ bool srtcp_open(const struct srtp_session *s, uint8_t *p, size_t *len, uint32_t 
     size_t trailer = srtp_tag_size(s->profile) + RTCP_INDEX;
     if (*len < RTCP_HEADER + trailer || *len > PACKET_MAX - 4)
         return false;
-    if (s->profile == SRTP_AES128_CM_SHA1_80)
+    if (s->profile == PROFILE_AES128_CM_SHA1_80)
         return open_rtcp_cm(s, p, len, index);
     size_t text = *len - trailer;
     uint32_t word = be32(p + *len - RTCP_INDEX);

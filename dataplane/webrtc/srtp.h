@@ -29,10 +29,10 @@
 
 /* As DTLS names them (IANA, DTLS-SRTP protection profiles). */
 enum srtp_profile {
-    SRTP_NONE = 0,
-    SRTP_AES128_CM_SHA1_80 = 1,
-    SRTP_AEAD_AES_128_GCM = 7,
-    SRTP_AEAD_AES_256_GCM = 8
+    PROFILE_NONE = 0,
+    PROFILE_AES128_CM_SHA1_80 = 1,
+    PROFILE_AEAD_AES_128_GCM = 7,
+    PROFILE_AEAD_AES_256_GCM = 8
 };
 
 size_t srtp_key_size(enum srtp_profile profile); /* 0: none that we know */

@@ -17,8 +17,8 @@
 
 #define SSRC 0xcafebabeu
 
-static const enum srtp_profile profiles[] = {SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM,
-                                             SRTP_AES128_CM_SHA1_80};
+static const enum srtp_profile profiles[] = {PROFILE_AEAD_AES_128_GCM, PROFILE_AEAD_AES_256_GCM,
+                                             PROFILE_AES128_CM_SHA1_80};
 
 static uint8_t master[46];
 
@@ -27,9 +27,9 @@ static srtp_t oracle(enum srtp_profile profile, srtp_ssrc_type_t direction)
     srtp_policy_t policy = {.ssrc = {.type = direction}, .key = master, .window_size = 128};
     srtp_t session;
     void (*set)(srtp_crypto_policy_t *) =
-        profile == SRTP_AEAD_AES_128_GCM   ? srtp_crypto_policy_set_aes_gcm_128_16_auth
-        : profile == SRTP_AEAD_AES_256_GCM ? srtp_crypto_policy_set_aes_gcm_256_16_auth
-                                           : srtp_crypto_policy_set_rtp_default;
+        profile == PROFILE_AEAD_AES_128_GCM   ? srtp_crypto_policy_set_aes_gcm_128_16_auth
+        : profile == PROFILE_AEAD_AES_256_GCM ? srtp_crypto_policy_set_aes_gcm_256_16_auth
+                                              : srtp_crypto_policy_set_rtp_default;
     set(&policy.rtp);
     set(&policy.rtcp);
     assert_int_equal(srtp_create(&session, &policy), srtp_err_status_ok);
