@@ -108,7 +108,8 @@ const char *facts_connection_kind(uint8_t kind)
 
 const char *facts_voice_mode(uint8_t mode)
 {
-    static const char *const name[] = {"none", "aead_aes256_gcm_rtpsize", "aead_xchacha20_poly1305_rtpsize"};
+    static const char *const name[] = {"none", "aead_aes256_gcm_rtpsize", "aead_xchacha20_poly1305_rtpsize",
+                                       "xsalsa20_poly1305"};
     return NAMED(name, mode);
 }
 

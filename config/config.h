@@ -26,7 +26,7 @@
 #define CONFIG_ADDRESSES_MAX  16
 #define CONFIG_INTERFACES_MAX 32
 #define CONFIG_ROUTES_MAX     256
-#define CONFIG_MODES_MAX      2
+#define CONFIG_MODES_MAX      3
 #define CONFIG_WHY_MAX        4096     /* bytes of error lines */
 #define CONFIG_REGION_FILE    "region" /* in the run directory */
 
@@ -99,6 +99,9 @@ struct config_voice {
     uint32_t modes[CONFIG_MODES_MAX]; /* enum voice_mode, in the order offered */
     uint32_t mode_count;
     uint32_t packets_per_second_max;
+    uint32_t speakers_max;
+    uint32_t members_per_core;
+    uint32_t iteration_budget_us;
     uint32_t heartbeat_interval_ms;
     char endpoint[CONFIG_NAME_MAX]; /* "": first address and tls.port */
 };

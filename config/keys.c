@@ -52,6 +52,7 @@ static const struct key_choice role[] = {{"server", MEMIF_SERVER}, {"client", ME
 static const struct key_choice hugepages[] = {{"auto", HUGEPAGES_AUTO}, {"off", HUGEPAGES_OFF}, {NULL, 0}};
 static const struct key_choice modes[] = {{"aead_aes256_gcm_rtpsize", VOICE_AES256_GCM_RTPSIZE},
                                           {"aead_xchacha20_poly1305_rtpsize", VOICE_XCHACHA20_RTPSIZE},
+                                          {"xsalsa20_poly1305", VOICE_XSALSA20},
                                           {NULL, 0}};
 static const struct key_choice levels[] = {
     {"error", LOG_ERROR}, {"warning", LOG_WARNING}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {NULL, 0}};
@@ -119,9 +120,15 @@ const struct config_key config_keys[] = {
          "Voice port of worker 0; worker k has the k-th after it."),
     LIST("voice.modes", KEY_CHOICES, voice.modes, voice.mode_count,
          "[aead_aes256_gcm_rtpsize, aead_xchacha20_poly1305_rtpsize]", 0, 0, modes, "", RESTART,
-         "Encryption modes, in the order they are offered."),
+         "Encryption modes, in the order they are offered; xsalsa20_poly1305 is for old clients (eris 0.18)."),
     UINT("voice.packets_per_second_max", voice.packets_per_second_max, "1000", 1, 100000, "packets/s", RESTART,
          "What one member may send; more is dropped and counted."),
+    UINT("voice.speakers_max", voice.speakers_max, "25", 1, 64, "speakers", RESTART,
+         "Of one room heard at a time, the loudest; others are dropped and counted."),
+    UINT("voice.members_per_core", voice.members_per_core, "5000", 2, 1u << 20, "members", RESTART,
+         "A room with more is split over several workers, where there are several."),
+    UINT("voice.iteration_budget_us", voice.iteration_budget_us, "50", 1, 100000, "us", RESTART,
+         "A poll iteration that forwards voice and takes longer is counted."),
     UINT("voice.heartbeat_interval_ms", voice.heartbeat_interval_ms, "13750", 1000, 600000, "ms", RESTART,
          "Heartbeat interval that voice clients are told."),
     STRING("voice.endpoint", voice.endpoint, "\"\"", "host[:port]", RESTART,

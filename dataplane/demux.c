@@ -105,7 +105,7 @@ static void udp_packet(struct worker *w, struct packet *p, const struct net_pack
     struct packet *held = w->held_free[--w->held_free_count];
     *held = *p;
     struct voice_datagram d = {.data = p->data + (n->payload - p->data), .length = n->payload_len, .peer_port = n->source_port,
-                               .local_port = n->destination_port, .holder = held};
+                               .local_port = n->destination_port, .arrived = w->received, .holder = held};
     memcpy(d.peer_ip, n->source, 16);
     memcpy(d.local_ip, n->destination, 16);
     enum voice_verdict verdict = voice_input(w->voice, &d, w->now_us);
@@ -129,6 +129,8 @@ void worker_packet(struct worker *w, struct packet *p)
     const struct net_addresses *ours = &w->config->addresses;
     struct net_packet n;
     enum drop_reason why = DROP_NONE;
+    if (w->handed && parts_packet(w, p))
+        return;
     enum net_class class = net_parse(p->data, p->len, &n);
     if (class != NET_DROP && class != NET_ARP && class != NET_ND && !net_addresses_has(ours, n.destination)) {
         capture_frame(w, p, CAPTURE_RX);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "config/config.h"
 #include "dataplane/crypto/aead.h"
@@ -66,12 +67,22 @@ static bool fail(const char *why)
 
 /* ---- from the configuration to facts ---- */
 
+/* Of the time stamp counter, from 5 ms of it: for histograms in microseconds. */
+static uint32_t ticks_per_us(void)
+{
+    uint64_t began_us = region_now_us(), began = __rdtsc(), now_us;
+    while ((now_us = region_now_us()) - began_us < 5000)
+        ;
+    return (uint32_t)((__rdtsc() - began) / (now_us - began_us)) | !(now_us - began_us);
+}
+
 static void make_worker_config(const struct config *c, struct worker_config *w)
 {
     *w = (struct worker_config){
         .tcp = tcp_config_default(),
         .voice = {.packets_per_second_max = c->voice.packets_per_second_max, .discoveries_per_second_max = 10,
-                  .pending_max = WORKER_HELD},
+                  .pending_max = WORKER_HELD, .speakers_max = c->voice.speakers_max, .ticks_per_us = ticks_per_us(),
+                  .iteration_budget_us = c->voice.iteration_budget_us},
         .tls_port = (uint16_t)c->tls.port,
         .voice_port_base = (uint16_t)c->voice.port_base,
         .heartbeat_interval_ms = c->gateway.heartbeat_interval_ms,

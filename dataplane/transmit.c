@@ -2,6 +2,8 @@
  * After the commit: plans become packets. Headers and sealed bytes are written straight into transmit memory.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <x86intrin.h>
+
 #include "dataplane/capture/capture.h"
 #include "dataplane/net/neighbour.h"
 #include "dataplane/worker.h"
@@ -142,6 +144,7 @@ static unsigned transmit_targets(struct worker *w, struct voice_target *targets,
     if (left_out)
         port_free(spare, left_out);
     give_to_port(w, packets, built);
+    voice_sent(w->voice, __rdtsc());
     return built;
 }
 

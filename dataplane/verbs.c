@@ -81,6 +81,9 @@ static void command(struct worker *w, const struct ring_entry *e)
     case VERB_MEMBER_REMOVE:
         voice_member_remove(w->voice, body);
         break;
+    case VERB_ROOM_PARTS:
+        voice_room_parts(w->voice, body);
+        break;
     default:
         break;
     }
@@ -88,9 +91,9 @@ static void command(struct worker *w, const struct ring_entry *e)
 
 unsigned verbs_command(struct worker *w)
 {
-    unsigned taken = 0;
+    unsigned taken = 0, most = worker_at_most(w, WORKER_VERBS);
     struct ring_entry *e;
-    while (taken < WORKER_VERBS && (e = ring_next(&w->command))) {
+    while (taken < most && (e = ring_next(&w->command))) {
         record_verb(w, RECORD_COMMAND, e);
         worker_open(w);
         command(w, e);
@@ -289,7 +292,7 @@ static bool walk_slice(struct worker *w, const struct verb_walk *v, uint64_t num
             push(w, s, v->event);
             ++*delivered;
         }
-        if (*delivered < WORKER_FANOUT_SLICE && txn_room(&w->txn) >= WORKER_UNDO_RESERVE)
+        if (*delivered < worker_at_most(w, WORKER_FANOUT_SLICE) && txn_room(&w->txn) >= WORKER_UNDO_RESERVE)
             continue;
         txn_touch(&w->txn, a, sizeof *a, &a->stamp);
         a->walk_number = number + 1;
@@ -348,8 +351,8 @@ static bool fanout(struct worker *w, const struct ring_entry *e, unsigned *deliv
 
 unsigned verbs_fanout(struct worker *w)
 {
-    unsigned delivered = 0, taken = 0;
-    while (delivered < WORKER_FANOUT_SLICE && taken < WORKER_VERBS) {
+    unsigned delivered = 0, taken = 0, most = worker_at_most(w, WORKER_FANOUT_SLICE);
+    while (delivered < most && taken < worker_at_most(w, WORKER_VERBS)) {
         struct ring_entry *e = w->walk ? w->walk : ring_next(&w->fanout);
         if (!e)
             break;

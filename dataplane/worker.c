@@ -26,14 +26,19 @@ void worker_open(struct worker *w)
     w->open = true;
 }
 
+static void settle(struct worker *w)
+{
+    if (!w->open)
+        return;
+    txn_commit(&w->txn);
+    txn_publish(&w->txn);
+    queue_settle(&w->queues);
+    w->open = false;
+}
+
 void worker_commit(struct worker *w)
 {
-    if (w->open) {
-        txn_commit(&w->txn);
-        txn_publish(&w->txn);
-        queue_settle(&w->queues);
-        w->open = false;
-    }
+    settle(w);
     if (w->plan_count || w->out_count)
         transmit(w);
 }
@@ -68,10 +73,16 @@ void worker_ready(struct worker *w, uint32_t connection)
     w->ready[(w->ready_first + w->ready_count++) % w->connections->capacity] = connection;
 }
 
+unsigned worker_at_most(const struct worker *w, unsigned most)
+{
+    return w->now_us - w->area->voice_us < WORKER_VOICE_US ? most / WORKER_VOICE_CUT : most;
+}
+
 /* Those that become ready meanwhile wait for the next iteration. */
 static unsigned serve_ready(struct worker *w)
 {
-    unsigned n = w->ready_count;
+    unsigned n = w->ready_count, most = worker_at_most(w, WORKER_SERVED);
+    n = n < most ? n : most;
     for (unsigned i = 0; i < n; i++) {
         uint32_t index = w->ready[w->ready_first];
         w->ready_first = (w->ready_first + 1) % w->connections->capacity;
@@ -92,6 +103,7 @@ static unsigned receive(struct worker *w)
 {
     struct packet burst[WORKER_BURST];
     unsigned n = port_rx(w->port, burst, WORKER_BURST);
+    w->received = __rdtsc();
     for (unsigned i = 0; i < n; i++)
         w->counters->count[COUNT_rx_bytes] += burst[i].len;
     w->counters->count[COUNT_rx_packets] += n;
@@ -124,9 +136,9 @@ static unsigned handshakes(struct worker *w)
 
 static unsigned timers(struct worker *w)
 {
-    unsigned n = 0;
     uint32_t index;
-    while (n < WORKER_TIMERS && (index = wheel_due(w->timers, w->now_us)) != UINT32_MAX) {
+    unsigned n = 0, most = worker_at_most(w, WORKER_TIMERS);
+    while (n < most && (index = wheel_due(w->timers, w->now_us)) != UINT32_MAX) {
         worker_open(w);
         conn_timer(w, conn_at(w, index));
         n++;
@@ -174,6 +186,31 @@ static bool begin_capture(struct worker *w)
     return true;
 }
 
+/*
+ * Voice first: what a burst brought is sealed and sent before anything else is begun, so that no handshake, verb or fan-out of this
+ * iteration is in its way. Those of the one before are bounded (worker_at_most).
+ */
+static unsigned forward_voice(struct worker *w)
+{
+    if (!voice_pending(w->voice))
+        return 0;
+    settle(w);
+    w->area->voice_us = w->now_us;
+    return transmit_voice(w);
+}
+
+static void count_iteration(struct worker *w, uint64_t began, bool voice, bool work)
+{
+    uint64_t took = __rdtsc() - began;
+    w->counters->count[COUNT_iterations]++;
+    w->counters->count[work ? COUNT_busy_cycles : COUNT_idle_cycles] += took;
+    if (!voice || !w->config->voice.ticks_per_us)
+        return;
+    uint64_t us = took / w->config->voice.ticks_per_us;
+    w->area->voice_iteration[residence_bucket(us)]++;
+    w->counters->count[COUNT_voice_over_budget] += us > w->config->voice.iteration_budget_us;
+}
+
 bool worker_step(struct worker *w, uint64_t now_us)
 {
     uint64_t began = __rdtsc();
@@ -182,18 +219,17 @@ bool worker_step(struct worker *w, uint64_t now_us)
     if (!begin_capture(w))
         return false;
     w->route_half = route_read(&w->routes->swap, w->index);
-    unsigned work = receive(w);
+    unsigned work = receive(w), voice = forward_voice(w);
+    work += voice;
     work += handshakes(w);
     work += timers(w);
     work += verbs_command(w);
     work += verbs_fanout(w);
     work += serve_ready(w);
     worker_commit(w);
-    work += transmit_voice(w);
     work += transmit_solicitations(w);
     record_end(w, work);
-    w->counters->count[COUNT_iterations]++;
-    w->counters->count[work ? COUNT_busy_cycles : COUNT_idle_cycles] += __rdtsc() - began;
+    count_iteration(w, began, voice, work);
     return work || w->ready_count || voice_pending(w->voice);
 }
 
@@ -238,13 +274,16 @@ static bool make_heap(struct worker *w)
     vc.worker = w->index;
     struct voice_env ve = {.txn = &w->txn, .rooms = region_part(r, w->index, PART_ROOMS),
                            .members = region_part(r, w->index, PART_MEMBERS), .counters = w->counters,
-                           .notify = notify_from_voice, .user = w};
+                           .notify = notify_from_voice,
+                           .hand = w->region->header->geometry.workers > 1 ? parts_hand : NULL, .user = w};
     w->ready = malloc(capacity * sizeof *w->ready);
     w->ready_mark = calloc(capacity, 1);
     w->timers = wheel_new(capacity, w->now_us);
     w->queues.let_go = calloc(r->header->geometry.log_segments, sizeof *w->queues.let_go);
     w->keys = tls_key_cache_new(capacity < 4096 ? capacity : 4096);
     w->voice = voice_new(&vc, &ve);
+    if (w->voice)
+        voice_residence_at(w->voice, w->area->voice_residence);
     w->ways = aligned_alloc(sizeof *w->ways, ve.members->capacity * sizeof *w->ways);
     if (w->ways)
         memset(w->ways, 0, ve.members->capacity * sizeof *w->ways);

@@ -33,6 +33,9 @@
 #define WORKER_VERBS        64u   /* taken from the ring `command` in one iteration */
 #define WORKER_FANOUT_SLICE 256u  /* deliveries of walks in one iteration */
 #define WORKER_TIMERS       64u
+#define WORKER_SERVED       512u  /* connections that are given their turn in one iteration */
+#define WORKER_VOICE_CUT    8u    /* while voice is forwarded, an iteration does so much less of everything else */
+#define WORKER_VOICE_US     100000u /* since the last voice packet */
 #define WORKER_UNDO_RESERVE (96u << 10) /* undo bytes that one packet, verb or timer may need */
 #define WORKER_HELD         1024u
 #define WORKER_BODY_MAX     (256u << 10)
@@ -111,6 +114,7 @@ struct worker {
     bool handed;               /* the packet under way is one of those */
     struct capture_ring *capture;
     uint32_t capture_wanted;   /* as read at the start of the iteration */
+    uint64_t received;         /* time stamp counter of the burst under way */
     struct recorder recorder;
     uint64_t now_us;
     uint64_t unix_s;           /* set by the owner of the loop, before worker_step */
@@ -160,6 +164,9 @@ uint64_t worker_deadline(const struct worker *w);
 void worker_open(struct worker *w);
 void worker_commit(struct worker *w);
 
+/* `most` of something in one iteration, or less while voice is forwarded. */
+unsigned worker_at_most(const struct worker *w, unsigned most);
+
 /* Asks for conn_service() later in this or the next iteration. */
 void worker_ready(struct worker *w, uint32_t connection);
 
@@ -172,6 +179,12 @@ bool worker_notify(struct worker *w, enum notice what, const void *body, uint32_
 /* ---- demux.c ---- */
 
 void worker_packet(struct worker *w, struct packet *p);
+
+/* ---- parts.c ---- */
+
+/* To another worker's part of a room (voice_env.hand); and a packet that may be such a one: true: it was. */
+bool parts_hand(void *user, uint32_t worker, uint64_t channel_id, const struct voice_frame *f);
+bool parts_packet(struct worker *w, struct packet *p);
 
 /* The core that owns a TCP connection. */
 uint32_t worker_of_tuple(const struct worker *w, const struct tcp_tuple *tuple);

@@ -38,7 +38,7 @@
 #include "topic.h"
 
 #define REGION_MAGIC   0x706f7078766f7021ull /* "!poxvpop" */
-#define REGION_VERSION 2u
+#define REGION_VERSION 3u
 #define WORKERS_MAX    32u
 
 enum region_section {
@@ -160,7 +160,11 @@ struct worker_area {
     uint32_t port_link; /* 1: up */
     uint32_t port_mtu;
     char port_name[32];
-    uint8_t pad1[344];
+    /* Bucket b: less than 2^b microseconds. Part of no transaction. */
+    uint64_t voice_residence[RESIDENCE_BUCKETS]; /* voice packets, from reception to transmission */
+    uint64_t voice_iteration[RESIDENCE_BUCKETS]; /* iterations that forwarded voice */
+    uint64_t voice_us; /* when voice came last */
+    uint8_t pad1[80];
 };
 _Static_assert(sizeof(struct worker_area) == 512, "worker_area is a published format");
 

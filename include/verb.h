@@ -23,6 +23,7 @@ enum verb {
     VERB_MEMBER_SET,    /* struct verb_member: create, or change flags, key, mode */
     VERB_MEMBER_BIND,   /* struct verb_member_bind */
     VERB_MEMBER_REMOVE, /* struct verb_member_ref */
+    VERB_ROOM_PARTS,    /* struct verb_room */
     /* ring `fanout` */
     VERB_SESSION_BIND = 64, /* struct verb_session: this session now has this connection */
     VERB_SESSION_RESUME,    /* struct verb_resume: bind, and send again what follows seq */
@@ -42,7 +43,7 @@ enum notice {
     NOTICE_CLOSED,        /* struct notice_closed */
     NOTICE_DISCOVERED,    /* struct notice_member: IP discovery was answered with this address */
     NOTICE_HEARD,         /* struct notice_member: first authentic voice packet */
-    NOTICE_EXHAUSTED,     /* struct notice_member: nonce counter at its end, a new session is needed */
+    NOTICE_EXHAUSTED,     /* struct notice_member: nonce counter near its end, a new session is needed */
     NOTICE_RESUME_FAILED, /* struct notice_session: the events after seq are gone */
 };
 
@@ -82,8 +83,9 @@ struct verb_member {
     uint64_t guild_id;
     uint32_t ssrc;
     uint8_t mode;  /* enum voice_mode; NONE: known for discovery, neither sends nor hears */
-    uint8_t flags; /* MEMBER_MUTED, MEMBER_DEAF */
-    uint16_t pad;
+    uint8_t flags; /* enum member_flag, those of MEMBER_TOLD */
+    uint8_t kind;  /* enum member_kind */
+    uint8_t pad;
     uint8_t key[32];
 };
 _Static_assert(sizeof(struct verb_member) == 80, "verbs are a published format");
@@ -101,6 +103,14 @@ struct verb_member_ref {
     uint32_t member;
     uint32_t generation;
 };
+
+/* The room of this channel has members on these cores as well, a bit each. */
+struct verb_room {
+    uint32_t room; /* index within the worker */
+    uint32_t parts;
+    uint64_t channel_id;
+};
+_Static_assert(sizeof(struct verb_room) == 16, "verbs are a published format");
 
 struct verb_session {
     uint32_t session;

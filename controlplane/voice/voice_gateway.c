@@ -23,6 +23,7 @@
 static const char *const mode_names[] = {
     [VOICE_AES256_GCM_RTPSIZE] = "aead_aes256_gcm_rtpsize",
     [VOICE_XCHACHA20_RTPSIZE] = "aead_xchacha20_poly1305_rtpsize",
+    [VOICE_XSALSA20] = "xsalsa20_poly1305",
 };
 
 static void refuse(struct control *c, uint64_t connection, uint16_t code, enum drop_reason why,

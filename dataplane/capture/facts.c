@@ -36,6 +36,9 @@ static const struct fact facts[] = {
     FACT(voice.packets_per_second_max),
     FACT(voice.discoveries_per_second_max),
     FACT(voice.pending_max),
+    FACT(voice.speakers_max),
+    FACT(voice.ticks_per_us),
+    FACT(voice.iteration_budget_us),
     FACT(tls_port),
     FACT(voice_port_base),
     FACT(heartbeat_interval_ms),
@@ -55,8 +58,8 @@ static const struct fact facts[] = {
 };
 
 /* Whoever adds a key to struct worker_config adds it above. */
-_Static_assert(sizeof(struct tcp_config) == 64 && sizeof(struct voice_config) == 16, "a fact is missing");
-_Static_assert(sizeof(struct worker_config) - offsetof(struct worker_config, tls_port) == 88,
+_Static_assert(sizeof(struct tcp_config) == 64 && sizeof(struct voice_config) == 28, "a fact is missing");
+_Static_assert(sizeof(struct worker_config) - offsetof(struct worker_config, tls_port) == 84,
                "a fact is missing");
 
 #define FACTS (sizeof facts / sizeof *facts)

@@ -15,6 +15,7 @@ static const struct {
     [AEAD_AES_256_GCM] = {"AES-256-GCM", 32, 12},
     [AEAD_CHACHA20_POLY1305] = {"ChaCha20-Poly1305", 32, 12},
     [AEAD_XCHACHA20_POLY1305] = {"XChaCha20-Poly1305", 32, 24},
+    [AEAD_XSALSA20_POLY1305] = {"XSalsa20-Poly1305", 32, 24},
 };
 
 static const char *const backend_names[] = {"auto", "ipsec-mb", "openssl"};

@@ -1,5 +1,5 @@
 /*
- * Authenticated encryption behind one table: four AEADs on two backends.
+ * Authenticated encryption behind one table: four AEADs on two backends, and NaCl's secretbox, which both have from libsodium.
  *
  * Owns: expanding a raw key into storage that the caller provides, sealing and opening with it, and sealing
  * many messages under many keys straight into transmit memory. No call allocates or takes a lock. Refuses: a
@@ -35,6 +35,7 @@ enum aead_algorithm {
     AEAD_AES_256_GCM,
     AEAD_CHACHA20_POLY1305,
     AEAD_XCHACHA20_POLY1305,
+    AEAD_XSALSA20_POLY1305, /* secretbox: does not read its aad */
     AEAD_ALGORITHM_COUNT
 };
 
@@ -65,7 +66,7 @@ struct aead_seal {
     uint8_t *tag;
     uint32_t aad_len;
     uint32_t len;
-    uint8_t nonce[AEAD_NONCE_SIZE_MAX]; /* 12 bytes used, 24 for XChaCha20-Poly1305 */
+    uint8_t nonce[AEAD_NONCE_SIZE_MAX]; /* 12 bytes used, 24 for XChaCha20 and XSalsa20 */
 };
 
 /* Chooses the default backend; AUTO takes ipsec-mb where the processor has AES instructions. False: cannot

@@ -27,6 +27,11 @@ struct aead_cipher {
 extern const struct aead_cipher aead_ipsec_mb[AEAD_ALGORITHM_COUNT];
 extern const struct aead_cipher aead_openssl[AEAD_ALGORITHM_COUNT];
 
+/* secretbox.c: of both backends */
+void secretbox_expand(struct aead_key *key, const uint8_t *raw);
+void secretbox_seal(const struct aead_key *key, const struct aead_message *m, uint8_t *tag);
+bool secretbox_open(const struct aead_key *key, const struct aead_message *m, const uint8_t *tag);
+
 /* Whether this processor has the instructions. Prepares the backend; may be called from any thread. */
 bool aead_ipsec_mb_usable(void);
 bool aead_openssl_usable(void);

@@ -156,4 +156,5 @@ const struct aead_cipher aead_ipsec_mb[AEAD_ALGORITHM_COUNT] = {
     [AEAD_AES_256_GCM] = {gcm256_expand, gcm256_seal, gcm256_open},
     [AEAD_CHACHA20_POLY1305] = {chacha_expand, chacha_seal, chacha_open},
     [AEAD_XCHACHA20_POLY1305] = {chacha_expand, xchacha_seal, xchacha_open},
+    [AEAD_XSALSA20_POLY1305] = {secretbox_expand, secretbox_seal, secretbox_open},
 };

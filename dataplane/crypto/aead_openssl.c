@@ -185,4 +185,5 @@ const struct aead_cipher aead_openssl[AEAD_ALGORITHM_COUNT] = {
     [AEAD_AES_256_GCM] = {expand, gcm256_seal, gcm256_open},
     [AEAD_CHACHA20_POLY1305] = {expand, chacha_seal, chacha_open},
     [AEAD_XCHACHA20_POLY1305] = {expand, xchacha_seal, xchacha_open},
+    [AEAD_XSALSA20_POLY1305] = {secretbox_expand, secretbox_seal, secretbox_open},
 };

@@ -59,8 +59,7 @@ enum voice_class voice_classify(const uint8_t *p, size_t len, enum drop_reason *
         return VOICE_CLASS_NONE;
     }
     if (p[1] >= 200 && p[1] <= 206) { /* RFC 5761 4 */
-        *why = DROP_VOICE_RTCP;
-        return VOICE_CLASS_NONE;
+        return VOICE_CLASS_RTCP;
     }
     return VOICE_CLASS_RTP;
 }
@@ -89,6 +88,76 @@ enum drop_reason rtp_parse(const uint8_t *p, size_t len, struct rtp_packet *r)
                              .text_length = (uint16_t)(len - header - RTP_TRAILER),
                              .padded = p[0] & 0x20};
     return DROP_NONE;
+}
+
+enum drop_reason rtp_parse_legacy(const uint8_t *p, size_t len, struct rtp_packet *r)
+{
+    if (len < RTP_HEADER + RTP_LEGACY_TAG + 1)
+        return DROP_VOICE_SHORT;
+    if ((p[1] & 0x7f) != RTP_PAYLOAD_TYPE)
+        return DROP_VOICE_PAYLOAD_TYPE;
+    if (p[0] & 0x0f)
+        return DROP_VOICE_EXTENSION;
+    *r = (struct rtp_packet){.ssrc = be32(p + 8),
+                             .timestamp = be32(p + 4),
+                             .sequence = be16(p + 2),
+                             .header_length = RTP_HEADER,
+                             .text_length = (uint16_t)(len - RTP_HEADER - RTP_LEGACY_TAG),
+                             .padded = p[0] & 0x20};
+    return DROP_NONE;
+}
+
+enum drop_reason rtp_parse_opened(const uint8_t *p, struct rtp_packet *r)
+{
+    if (!(p[0] & 0x10))
+        return DROP_NONE;
+    if (r->text_length <= RTP_PREAMBLE || be16(p + RTP_HEADER) != RTP_PROFILE)
+        return DROP_VOICE_EXTENSION;
+    size_t extension = 4 * (size_t)be16(p + RTP_HEADER + 2);
+    if (r->text_length <= RTP_PREAMBLE + extension)
+        return DROP_VOICE_EXTENSION;
+    r->header_length = RTP_HEADER + RTP_PREAMBLE;
+    r->extension_bytes = (uint16_t)extension;
+    r->text_length = (uint16_t)(r->text_length - RTP_PREAMBLE);
+    return DROP_NONE;
+}
+
+enum drop_reason rtcp_parse(const uint8_t *p, size_t len, struct rtp_packet *r)
+{
+    if (len < RTCP_HEADER + RTP_TRAILER)
+        return DROP_VOICE_SHORT;
+    *r = (struct rtp_packet){.ssrc = be32(p + 4),
+                             .counter = be32(p + len - RTP_COUNTER_SIZE),
+                             .header_length = RTCP_HEADER,
+                             .text_length = (uint16_t)(len - RTCP_HEADER - RTP_TRAILER)};
+    return DROP_NONE;
+}
+
+/* RFC 8285 4.2: an element is an id and a length less one, in one byte; id 0 is padding, 15 ends. */
+uint8_t rtp_audio_level(const uint8_t *extension, size_t bytes, bool *voiced)
+{
+    *voiced = true;
+    for (size_t at = 0; at < bytes;) {
+        uint8_t id = extension[at] >> 4, length = (uint8_t)((extension[at] & 15) + 1);
+        if (id == 0) {
+            at++;
+            continue;
+        }
+        if (id == 15 || at + 1 + length > bytes)
+            break;
+        if (id == 1) {
+            *voiced = extension[at + 1] & 0x80;
+            return extension[at + 1] & 0x7f;
+        }
+        at += 1u + length;
+    }
+    return VOICE_LEVEL_ABSENT;
+}
+
+bool rtp_is_silence(const uint8_t *payload, size_t bytes)
+{
+    static const uint8_t silence[] = {0xf8, 0xff, 0xfe};
+    return bytes == sizeof silence && memcmp(payload, silence, sizeof silence) == 0;
 }
 
 bool rtp_padding_ok(const struct rtp_packet *r, const uint8_t *text)

@@ -24,12 +24,15 @@
 #define RTP_PROFILE      0xbedeu
 #define RTP_COUNTER_SIZE 4u /* nonce counter behind the tag */
 #define RTP_TRAILER      (16u + RTP_COUNTER_SIZE)
+#define RTP_LEGACY_TAG   16u /* xsalsa20_poly1305: between header and ciphertext */
+#define RTCP_HEADER      8u  /* in the clear: version, count, type, length, sender's SSRC */
 
 enum voice_class {
     VOICE_CLASS_NONE,      /* counted by its reason, and that is all */
     VOICE_CLASS_DISCOVERY, /* IP discovery request */
     VOICE_CLASS_PING,      /* a user client's keepalive, which wants an answer */
     VOICE_CLASS_RTP,       /* RTP version 2: rtp_parse says more */
+    VOICE_CLASS_RTCP,      /* RTCP: rtcp_parse says more */
 };
 
 /* `why` is set for VOICE_CLASS_NONE. */
@@ -48,6 +51,26 @@ struct rtp_packet {
 
 /* DROP_NONE: *r is filled in. At least one byte of payload is there. */
 enum drop_reason rtp_parse(const uint8_t *p, size_t len, struct rtp_packet *r);
+
+/*
+ * The legacy layout: 12 bytes of header, tag, ciphertext; the counter is the caller's to find,
+ * `header_length` and `extension_bytes` are not known before it is opened.
+ */
+enum drop_reason rtp_parse_legacy(const uint8_t *p, size_t len, struct rtp_packet *r);
+/* After the ciphertext was opened to p + RTP_HEADER: the extension, which was in it. */
+enum drop_reason rtp_parse_opened(const uint8_t *p, struct rtp_packet *r);
+
+/* DROP_NONE: ssrc and counter of *r are filled in, and text_length: what is behind RTCP_HEADER, without tag
+ * and counter. */
+enum drop_reason rtcp_parse(const uint8_t *p, size_t len, struct rtp_packet *r);
+
+/* RFC 6464, one-byte header form, id 1 (reference/voice.md 5.5): -dBov, or VOICE_LEVEL_ABSENT. `voiced` says
+ * what the client thinks: true without a level. */
+#define VOICE_LEVEL_ABSENT 255u
+uint8_t rtp_audio_level(const uint8_t *extension, size_t bytes, bool *voiced);
+
+/* Is the payload behind the extension Opus silence (reference/voice.md 5.6)? Padding is none of it. */
+bool rtp_is_silence(const uint8_t *payload, size_t bytes);
 
 /* The payload of an opened packet: false when its padding (RFC 3550 5.1) leaves nothing, or counts wrongly.
  */

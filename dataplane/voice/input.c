@@ -1,7 +1,7 @@
 /*
  * A datagram in, within the transaction. Order of an RTP packet's checks: form, SSRC, nonce counter, rate,
- * tag; nothing is changed before the tag verifies. Then the window, the address, the statistics; then whether
- * anybody is to hear it.
+ * tag; nothing is changed before the tag verifies. Then the window and the address; the rest is offer.c's.
+ * RTCP goes the same way, and is counted: receivers of native clients read none (reference/voice.md 9).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,18 +9,8 @@
 #include "dataplane/voice/replay.h"
 
 #define RATE_US 1000000u
-
-static enum voice_verdict refuse(struct voice *v, enum drop_reason why)
-{
-    count_drop(v->env.counters, why);
-    return VOICE_DONE;
-}
-
-static enum voice_verdict refuse_member(struct voice *v, struct voice_member *m, enum drop_reason why)
-{
-    m->rx_dropped++;
-    return refuse(v, why);
-}
+#define LEGACY_BEHIND_MAX                                                                                    \
+    (1 << 23) /* that a late packet's timestamp may be behind: 1,024 packets of 120 ms, and some */
 
 /* ---- rates: at most so many in the running second ---- */
 
@@ -29,7 +19,7 @@ static bool rate_running(const struct voice_member *m, uint64_t now_us)
     return now_us - m->rate_start_us < RATE_US;
 }
 
-static void rate_roll(struct voice_member *m, uint64_t now_us)
+void rate_roll(struct voice_member *m, uint64_t now_us)
 {
     if (rate_running(m, now_us))
         return;
@@ -69,7 +59,7 @@ static void address_proven(struct voice_member *m, const struct voice_datagram *
 static enum voice_verdict discover(struct voice *v, const struct voice_datagram *d, uint64_t now_us)
 {
     uint32_t i = voice_member_of(v, be32(d->data + 4));
-    if (i == MEMBER_NONE)
+    if (i == MEMBER_NONE || member_of(v, i)->kind != MEMBER_NATIVE)
         return refuse(v, DROP_VOICE_SSRC);
     struct voice_member *m = member_of(v, i);
     if (rate_running(m, now_us) && m->discovered >= v->config.discoveries_per_second_max)
@@ -87,75 +77,141 @@ static enum voice_verdict discover(struct voice *v, const struct voice_datagram 
     return VOICE_REPLY;
 }
 
-/* ---- RTP ---- */
+/* ---- RTP and RTCP ---- */
 
+/* The opened text lies behind the header. Legacy ciphertext begins behind its tag. */
 static bool open_packet(const struct voice *v, uint32_t i, const struct rtp_packet *r, uint8_t *p)
 {
     uint8_t nonce[AEAD_NONCE_SIZE_MAX] = {0};
     uint8_t *text = p + r->header_length;
+    if (member_of(v, i)->mode == VOICE_XSALSA20) {
+        memcpy(nonce, p, RTP_HEADER);
+        return aead_open(&v->keys[i], nonce, NULL, 0, text + RTP_LEGACY_TAG, r->text_length, text, text);
+    }
     put_be32(nonce, r->counter);
     return aead_open(&v->keys[i], nonce, p, r->header_length, text, r->text_length, text + r->text_length,
                      text);
 }
 
-/* What an authentic packet changes, whoever may hear it. */
-static void take(struct voice *v, uint32_t i, const struct voice_datagram *d, const struct rtp_packet *r,
-                 uint64_t now_us)
+/*
+ * Legacy packets bring no counter. Theirs is the sequence number, continued over its wraps as RFC 3711 3.3.1
+ * does; a timestamp that does not go along gives away a packet from a whole round of sequence numbers ago.
+ */
+static bool legacy_counter(const struct voice_member *m, struct rtp_packet *r)
+{
+    const struct stream *s = &m->stream[STREAM_AUDIO];
+    if (!m->rx_any) {
+        r->counter = 0x10000u + r->sequence;
+        return true;
+    }
+    int16_t step = (int16_t)(uint16_t)(r->sequence - (uint16_t)m->rx_counter_top);
+    r->counter = m->rx_counter_top + (uint32_t)step;
+    int32_t ahead = (int32_t)(r->timestamp - (s->ts_first + (uint32_t)m->ts_travelled));
+    return step > 0 ? ahead > 0 : ahead <= 0 && ahead > -LEGACY_BEHIND_MAX;
+}
+
+/* The member that an RTP or RTCP packet claims to be from may be heard: counter, rate, tag. Nothing is
+ * changed. */
+static bool is_authentic(struct voice *v, uint32_t i, const struct rtp_packet *r, uint8_t *p, uint64_t now_us,
+                         enum drop_reason *why)
+{
+    const struct voice_member *m = member_of(v, i);
+    *why = DROP_VOICE_REPLAY;
+    if (r->counter >= VOICE_COUNTER_FIRST || !replay_fresh(m, r->counter))
+        return false; /* the upper half is ours: a reflected packet */
+    *why = DROP_VOICE_RATE;
+    if (rate_running(m, now_us) && m->rate_packets >= v->config.packets_per_second_max)
+        return false;
+    *why = DROP_VOICE_AUTH;
+    return open_packet(v, i, r, p);
+}
+
+/* What an authentic packet changes, whatever it is. */
+static void take(struct voice *v, uint32_t i, const struct voice_datagram *d, const struct rtp_packet *r)
 {
     struct voice_member *m = member_of(v, i);
     member_touch(v, i);
-    rate_roll(m, now_us);
-    m->rate_packets++;
     address_proven(m, d, replay_mark(m, r->counter));
-    stream_arrived(&m->stream[STREAM_AUDIO], r, now_us);
-    m->rx_packets++;
-    if (!(m->flags & MEMBER_HEARD) && member_notify(v, NOTICE_HEARD, i))
-        m->flags |= MEMBER_HEARD;
-    count(v->env.counters, COUNT_voice_in);
+    if (m->rx_counter_top >= VOICE_COUNTER_FIRST - VOICE_COUNTERS_KEPT)
+        member_exhausted(v, i);
 }
 
-static enum voice_verdict forward(struct voice *v, uint32_t i, const struct voice_datagram *d,
-                                  const struct rtp_packet *r)
+bool voice_rate_allows(struct voice *v, uint32_t i, uint64_t now_us)
 {
     struct voice_member *m = member_of(v, i);
-    struct room *room = room_of(v, m->room);
-    if (!rtp_padding_ok(r, d->data + r->header_length))
-        return refuse_member(v, m, DROP_VOICE_SHORT);
-    if (m->flags & MEMBER_MUTED)
-        return refuse_member(v, m, DROP_VOICE_MUTED);
-    room->packets_in++;
-    if (room->count == 1)
-        return VOICE_DONE;
-    return room_enqueue(v, d, r, i) ? VOICE_FORWARD : refuse_member(v, m, DROP_VOICE_PENDING_FULL);
+    if (!rate_running(m, now_us) || m->rate_packets < v->config.packets_per_second_max)
+        return true;
+    refuse_member(v, m, DROP_VOICE_RATE);
+    return false;
+}
+
+static enum voice_verdict control_packet(struct voice *v, const struct voice_datagram *d, uint64_t now_us)
+{
+    struct rtp_packet r;
+    enum drop_reason why = rtcp_parse(d->data, d->length, &r);
+    uint32_t i = why == DROP_NONE ? voice_member_of(v, r.ssrc) : MEMBER_NONE;
+    if (i == MEMBER_NONE)
+        return refuse(v, why == DROP_NONE ? DROP_VOICE_SSRC : why);
+    struct voice_member *m = member_of(v, i);
+    if (m->mode == VOICE_MODE_NONE || m->mode == VOICE_XSALSA20 || m->kind != MEMBER_NATIVE)
+        return refuse_member(v, m, DROP_VOICE_RTCP);
+    if (!is_authentic(v, i, &r, d->data, now_us, &why))
+        return refuse_member(v, m, why);
+    take(v, i, d, &r);
+    rate_roll(m, now_us);
+    m->rate_packets++;
+    m->rtcp++;
+    count(v->env.counters, COUNT_voice_rtcp);
+    return VOICE_DONE;
+}
+
+static enum drop_reason parse(const struct voice_member *m, const struct voice_datagram *d,
+                              struct rtp_packet *r)
+{
+    if (!m || m->mode != VOICE_XSALSA20)
+        return rtp_parse(d->data, d->length, r);
+    enum drop_reason why = rtp_parse_legacy(d->data, d->length, r);
+    return why == DROP_NONE && !legacy_counter(m, r) ? DROP_VOICE_REPLAY : why;
 }
 
 static enum voice_verdict media(struct voice *v, const struct voice_datagram *d, uint64_t now_us)
 {
     struct rtp_packet r;
-    enum drop_reason why = rtp_parse(d->data, d->length, &r);
+    uint32_t i = voice_member_of(v, be32(d->data + 8));
+    struct voice_member *m = i == MEMBER_NONE ? NULL : member_of(v, i);
+    enum drop_reason why = parse(m, d, &r);
     if (why != DROP_NONE)
         return refuse(v, why);
-    uint32_t i = voice_member_of(v, r.ssrc);
-    if (i == MEMBER_NONE)
+    if (!m || m->kind != MEMBER_NATIVE)
         return refuse(v, DROP_VOICE_SSRC);
-    struct voice_member *m = member_of(v, i);
-    if (r.counter >= VOICE_COUNTER_FIRST ||
-        !replay_fresh(m, r.counter)) /* the upper half is ours: a reflected packet */
-        return refuse_member(v, m, DROP_VOICE_REPLAY);
-    if (rate_running(m, now_us) && m->rate_packets >= v->config.packets_per_second_max)
-        return refuse_member(v, m, DROP_VOICE_RATE);
-    if (m->mode == VOICE_MODE_NONE || !open_packet(v, i, &r, d->data))
+    if (m->mode == VOICE_MODE_NONE)
         return refuse_member(v, m, DROP_VOICE_AUTH);
-    take(v, i, d, &r, now_us);
-    return forward(v, i, d, &r);
+    if (!is_authentic(v, i, &r, d->data, now_us, &why))
+        return refuse_member(v, m, why);
+    take(v, i, d, &r);
+    why = m->mode == VOICE_XSALSA20 ? rtp_parse_opened(d->data, &r) : DROP_NONE;
+    if (why == DROP_NONE && !rtp_padding_ok(&r, d->data + r.header_length))
+        why = DROP_VOICE_SHORT;
+    struct voice_frame f = {.data = d->data,
+                            .sender = i,
+                            .text_length = r.text_length,
+                            .extension_bytes = r.extension_bytes,
+                            .header_length = r.header_length};
+    return packet_offer(v, d, &f, why, now_us);
 }
 
 enum voice_verdict voice_input(struct voice *v, const struct voice_datagram *d, uint64_t now_us)
 {
     enum drop_reason why = DROP_NONE;
+    enum voice_verdict verdict;
     member_pay(v);
     if (d->length > VOICE_DATAGRAM_MAX)
         return refuse(v, DROP_VOICE_LONG);
+    for (unsigned kind = 0; kind < MEMBER_KINDS; kind++) {
+        const struct voice_transport *t = v->transport[kind];
+        if (t && t->input(t->user, d, now_us, &verdict))
+            return verdict;
+    }
     switch (voice_classify(d->data, d->length, &why)) {
     case VOICE_CLASS_DISCOVERY:
         return discover(v, d, now_us);
@@ -164,6 +220,8 @@ enum voice_verdict voice_input(struct voice *v, const struct voice_datagram *d, 
         return VOICE_REPLY;
     case VOICE_CLASS_RTP:
         return media(v, d, now_us);
+    case VOICE_CLASS_RTCP:
+        return control_packet(v, d, now_us);
     case VOICE_CLASS_NONE:
         break;
     }

@@ -4,11 +4,14 @@
  *   voice.c     beginning and end; what the region tells a new process
  *   member.c    the verbs; keys; when a nonce counter may begin anew
  *   room.c      lists of members; packets that wait for their fan-out, a queue for each room
- *   datagram.c  what a datagram is (pure)      replay.h  window of nonce counters      stream.c  loss and
- * jitter input.c     a datagram in, within the transaction output.c    sealed datagrams out, after the commit
+ *   datagram.c  what a datagram is (pure)      replay.h  window of nonce counters
+ *   speakers.c  who is heard (pure)            stream.c  loss, jitter, order
+ *   input.c     a datagram in, opened          offer.c   an opened packet: to whom, if to anybody
+ *   output.c    who gets it, after the commit  seal.c    sealed datagrams, for each kind of member
  *
- * In the region and undone with a transaction: voice_member up to MEMBER_SAVED, room. On the heap and lost
- * with the process: all of struct voice. A packet that waits for its fan-out at a kill is a lost packet.
+ * In the region and undone with a transaction: what MEMBER_SAVED covers of voice_member, room. On the heap
+ * and lost with the process: all of struct voice. A packet that waits for its fan-out at a kill is a lost
+ * packet.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -19,21 +22,22 @@
 #include "dataplane/base/map.h"
 #include "dataplane/crypto/aead.h"
 #include "dataplane/voice/datagram.h"
+#include "dataplane/voice/speakers.h"
 #include "dataplane/voice/voice.h"
 
 #define PENDING_NONE   UINT32_MAX
 #define PREFETCH_AHEAD 16u /* members */
+#define VOICE_TRAVEL_KEPT                                                                                    \
+    (1ull << 27) /* of a legacy session's timestamps, when it is to be renewed: 46 minutes */
 
-/* An opened packet, in the memory in which it came: header, extension body, payload. */
+/* An opened packet that waits for its fan-out. */
 struct voice_packet {
+    struct voice_frame frame;
     void *holder;
-    const uint8_t *data;
+    uint64_t arrived;
     uint32_t next; /* in its room's queue, in `released`, or in the free list */
     uint32_t room;
     uint32_t room_generation; /* a room that ended meanwhile gets none of it */
-    uint32_t sender;
-    uint16_t text_length;
-    uint8_t header_length;
 };
 
 /* A room's fan-out. Packets of a room go out one after the other, so that each receiver gets them in order.
@@ -63,10 +67,14 @@ struct voice_own {
 struct voice {
     struct voice_config config;
     struct voice_env env;
+    const struct voice_transport *transport[MEMBER_KINDS];
     struct map by_ssrc;
+    struct map by_channel;          /* room by channel */
     struct aead_key *keys;          /* by member; pages come when a key is expanded */
     struct voice_own *own;          /* by member */
     struct voice_walk *walk;        /* by room */
+    struct speaker *speakers;       /* [room][config.speakers_max] */
+    uint64_t *residence;            /* RESIDENCE_BUCKETS of the worker's, or NULL */
     uint32_t walk_first, walk_last; /* rooms that have packets waiting, ROOM_NONE: none */
     uint32_t walks_left;            /* of them, to be served in this round */
     uint32_t walks;
@@ -78,6 +86,8 @@ struct voice {
     uint32_t owed_first;         /* members with notices owed */
     uint32_t batch[VOICE_BATCH]; /* the packet of each target handed out */
     unsigned batch_count;
+    uint32_t sealed[VOICE_BATCH]; /* the packet of each datagram sealed last */
+    unsigned sealed_count;
 };
 
 static inline struct voice_member *member_of(const struct voice *v, uint32_t i)
@@ -91,15 +101,24 @@ static inline struct room *room_of(const struct voice *v, uint32_t i)
 }
 
 /*
- * Brings what the fan-out reads of a member into the cache: flags and address, and the counter it will store.
+ * Brings what the fan-out needs of a member into the cache: one line.
  * Always inline: gcc takes a function that only prefetches for one without effect.
  */
 static inline __attribute__((always_inline)) void member_prefetch(const struct voice *v, uint32_t i)
 {
-    const struct voice_member *m = member_of(v, i);
-    __builtin_prefetch(m);
-    __builtin_prefetch(&m->peer_port);
-    __builtin_prefetch(&m->tx_counter, 1);
+    __builtin_prefetch(member_of(v, i), 1);
+}
+
+static inline enum voice_verdict refuse(struct voice *v, enum drop_reason why)
+{
+    count_drop(v->env.counters, why);
+    return VOICE_DONE;
+}
+
+static inline enum voice_verdict refuse_member(struct voice *v, struct voice_member *m, enum drop_reason why)
+{
+    m->rx_dropped++;
+    return refuse(v, why);
 }
 
 /* member.c */
@@ -107,18 +126,31 @@ void member_touch(struct voice *v, uint32_t i);
 void member_expand(struct voice *v, uint32_t i);
 bool member_notify(struct voice *v, enum notice what, uint32_t i);
 void member_owe(struct voice *v, uint32_t i, enum owed what);
+/* Its key, or its client's, is nearly used up: told once. */
+void member_exhausted(struct voice *v, uint32_t i);
 /* Notices that could not be given when they were due. */
 void member_pay(struct voice *v);
 
 /* room.c */
 void room_link(struct voice *v, uint32_t i, const struct verb_member *verb, uint64_t now_us);
 void room_unlink(struct voice *v, uint32_t i);
-bool room_enqueue(struct voice *v, const struct voice_datagram *d, const struct rtp_packet *r,
-                  uint32_t sender);
+uint32_t room_of_channel(const struct voice *v, uint64_t channel_id);
+bool room_enqueue(struct voice *v, uint32_t room, const struct voice_datagram *d,
+                  const struct voice_frame *f);
 void walk_activate(struct voice *v, uint32_t room);
 void room_dequeue(struct voice *v, struct voice_walk *w);
 
-/* stream.c */
-void stream_arrived(struct stream *s, const struct rtp_packet *r, uint64_t now_us);
+/* stream.c; true: its header is behind all before */
+bool stream_arrived(struct voice_member *m, uint16_t sequence, uint32_t timestamp, uint64_t now_us);
+
+/* input.c: the running second of a member's rates */
+void rate_roll(struct voice_member *m, uint64_t now_us);
+
+/* offer.c */
+enum voice_verdict packet_offer(struct voice *v, const struct voice_datagram *d, const struct voice_frame *f,
+                                enum drop_reason why, uint64_t now_us);
+
+/* seal.c: bytes that a receiver gets for a frame; 0: it cannot be sent to now (counted) */
+uint16_t sealed_length(struct voice *v, uint32_t i, const struct voice_frame *f);
 
 #endif

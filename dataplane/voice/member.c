@@ -27,7 +27,7 @@ static uint32_t local_index(const struct voice *v, uint32_t member)
     return member - base_of(v) < v->env.members->capacity ? member - base_of(v) : MEMBER_NONE;
 }
 
-static bool refuse(struct voice *v, enum drop_reason why)
+static bool refused(struct voice *v, enum drop_reason why)
 {
     count_drop(v->env.counters, why);
     return false;
@@ -38,16 +38,20 @@ void member_touch(struct voice *v, uint32_t i)
     struct voice_member *m = member_of(v, i);
     if (!v->env.txn || m->stamp != txn_number(v->env.txn))
         v->own[i].generation_before = m->generation;
-    txn_touch(v->env.txn, m, MEMBER_SAVED, &m->stamp);
+    txn_touch(v->env.txn, (uint8_t *)m + MEMBER_SAVED_AT, MEMBER_SAVED, &m->stamp);
 }
 
 /* ---- keys ---- */
 
 void member_expand(struct voice *v, uint32_t i)
 {
+    static const enum aead_algorithm algorithm[VOICE_MODE_COUNT] = {
+        [VOICE_AES256_GCM_RTPSIZE] = AEAD_AES_256_GCM,
+        [VOICE_XCHACHA20_RTPSIZE] = AEAD_XCHACHA20_POLY1305,
+        [VOICE_XSALSA20] = AEAD_XSALSA20_POLY1305,
+    };
     const struct voice_member *m = member_of(v, i);
-    aead_key_expand(&v->keys[i],
-                    m->mode == VOICE_AES256_GCM_RTPSIZE ? AEAD_AES_256_GCM : AEAD_XCHACHA20_POLY1305, m->key);
+    aead_key_expand(&v->keys[i], algorithm[m->mode], m->key);
 }
 
 static void member_forget_key(struct voice *v, uint32_t i)
@@ -71,24 +75,33 @@ static void counter_start(struct voice *v, uint32_t i, uint32_t generation, uint
 static bool set_possible(struct voice *v, const struct verb_member *verb, uint32_t i)
 {
     if (i == MEMBER_NONE || verb->room >= v->env.rooms->capacity || !verb->generation || !verb->ssrc ||
-        verb->mode > VOICE_XCHACHA20_RTPSIZE)
-        return refuse(v, DROP_VOICE_NO_MEMBER);
+        verb->mode >= VOICE_MODE_COUNT || verb->kind >= MEMBER_KINDS)
+        return refused(v, DROP_VOICE_NO_MEMBER);
     const struct voice_member *m = member_of(v, i);
     if (m->generation && (int32_t)(verb->generation - m->generation) < 0)
-        return refuse(v, DROP_VOICE_STALE_VERB);
+        return refused(v, DROP_VOICE_STALE_VERB);
     const struct room *r = room_of(v, verb->room);
     uint32_t others = r->count - (m->generation && m->room == verb->room);
     if (others && r->channel_id != verb->channel_id)
-        return refuse(v, DROP_VOICE_NO_MEMBER);
+        return refused(v, DROP_VOICE_NO_MEMBER);
     uint32_t holder = voice_member_of(v, verb->ssrc);
     if (holder != i && (holder != MEMBER_NONE || !map_put(&v->by_ssrc, verb->ssrc, i)))
-        return refuse(v, DROP_VOICE_NO_MEMBER);
+        return refused(v, DROP_VOICE_NO_MEMBER);
     return true;
 }
 
 static bool another_session(const struct voice_member *m, const struct verb_member *verb)
 {
-    return m->session != verb->session || m->user_id != verb->user_id || m->ssrc != verb->ssrc;
+    return m->session != verb->session || m->user_id != verb->user_id || m->ssrc != verb->ssrc ||
+           m->kind != verb->kind;
+}
+
+/* Whoever carries members of its kind has nothing to do with this one any more. */
+static void tell_gone(struct voice *v, uint32_t i)
+{
+    const struct voice_transport *t = v->transport[member_of(v, i)->kind];
+    if (t && t->gone)
+        t->gone(t->user, i);
 }
 
 /* A slot for its next occupant. Links and generation are left alone. */
@@ -106,10 +119,12 @@ static void member_clear(struct voice *v, uint32_t i, const struct verb_member *
     for (unsigned kind = 0; kind < STREAM_KINDS; kind++)
         m->stream[kind].kind = (uint8_t)kind;
     m->stream[STREAM_AUDIO].ssrc = verb->ssrc;
+    m->kind = verb->kind;
     m->session = verb->session;
     m->user_id = verb->user_id;
     m->ssrc = verb->ssrc;
-    m->rx_packets = m->tx_packets = m->rx_dropped = m->moved = 0;
+    m->ts_travelled = 0;
+    m->rx_packets = m->tx_packets = m->rx_dropped = m->moved = m->rtcp = 0;
     v->own[i].owed = 0;
 }
 
@@ -155,13 +170,15 @@ bool voice_member_set(struct voice *v, const struct verb_member *verb, uint64_t 
         map_remove(&v->by_ssrc, m->ssrc);
     if (!in_use)
         pool_count_member(v, i);
+    if (in_use && another_session(m, verb))
+        tell_gone(v, i);
     if (!in_use || another_session(m, verb))
         member_clear(v, i, verb);
     set_key(v, i, verb, in_use);
     if (m->generation != verb->generation)
         v->own[i].exhausted = false;
     m->generation = verb->generation;
-    m->flags = (uint8_t)((m->flags & MEMBER_HEARD) | (verb->flags & (MEMBER_MUTED | MEMBER_DEAF)));
+    m->flags = (uint8_t)((m->flags & MEMBER_HEARD) | (verb->flags & MEMBER_TOLD));
     if (in_use && (m->room != verb->room || room_of(v, verb->room)->channel_id != verb->channel_id)) {
         room_unlink(v, i);
         in_use = false;
@@ -179,7 +196,7 @@ static uint32_t find(struct voice *v, uint32_t member, uint32_t generation)
     uint32_t i = local_index(v, member);
     if (i != MEMBER_NONE && generation && member_of(v, i)->generation == generation)
         return i;
-    refuse(v, DROP_VOICE_STALE_VERB);
+    refused(v, DROP_VOICE_STALE_VERB);
     return MEMBER_NONE;
 }
 
@@ -191,7 +208,7 @@ bool voice_member_bind(struct voice *v, const struct verb_member_bind *verb)
     struct voice_member *m = member_of(v, i);
     if (m->address == ADDRESS_NONE || m->peer_port != verb->port ||
         memcmp(m->peer_ip, verb->ip, sizeof m->peer_ip) != 0)
-        return refuse(v, DROP_VOICE_BIND);
+        return refused(v, DROP_VOICE_BIND);
     member_touch(v, i);
     m->address = ADDRESS_BOUND;
     return true;
@@ -207,6 +224,7 @@ bool voice_member_remove(struct voice *v, const struct verb_member_ref *verb)
     member_touch(v, i);
     txn_touch(v->env.txn, members, sizeof *members, &members->stamp);
     room_unlink(v, i);
+    tell_gone(v, i);
     map_remove(&v->by_ssrc, m->ssrc);
     wipe(m->key, sizeof m->key);
     member_forget_key(v, i);
@@ -237,6 +255,14 @@ void member_owe(struct voice *v, uint32_t i, enum owed what)
     own->owed_listed = true;
     own->owed_next = v->owed_first;
     v->owed_first = i;
+}
+
+void member_exhausted(struct voice *v, uint32_t i)
+{
+    if (v->own[i].exhausted)
+        return;
+    v->own[i].exhausted = true;
+    member_owe(v, i, OWED_EXHAUSTED);
 }
 
 void member_pay(struct voice *v)

@@ -35,6 +35,11 @@ static void room_open(struct voice *v, const struct verb_member *verb, uint64_t 
                        .guild_id = verb->guild_id,
                        .head = MEMBER_NONE,
                        .opened_us = now_us};
+    if (v->config.speakers_max)
+        memset(&v->speakers[(size_t)verb->room * v->config.speakers_max], 0,
+               v->config.speakers_max * sizeof *v->speakers);
+    if (verb->channel_id)
+        map_put(&v->by_channel, verb->channel_id, verb->room); /* has room for all rooms there are */
 }
 
 void room_link(struct voice *v, uint32_t i, const struct verb_member *verb, uint64_t now_us)
@@ -73,10 +78,14 @@ void room_unlink(struct voice *v, uint32_t i)
     } else {
         r->head = m->link;
     }
+    if (v->config.speakers_max)
+        speaker_leave(&v->speakers[(size_t)m->room * v->config.speakers_max], v->config.speakers_max,
+                      m->ssrc);
     m->room = ROOM_NONE;
     m->link = m->prev = v->own[i].next = MEMBER_NONE;
     if (--r->count)
         return;
+    map_remove(&v->by_channel, r->channel_id);
     txn_touch(v->env.txn, v->env.rooms, sizeof *v->env.rooms, &v->env.rooms->stamp);
     v->env.rooms->used--;
 }
@@ -96,24 +105,39 @@ void walk_activate(struct voice *v, uint32_t room)
     v->walks++;
 }
 
-/* False: as many packets wait as may. */
-bool room_enqueue(struct voice *v, const struct voice_datagram *d, const struct rtp_packet *r,
-                  uint32_t sender)
+uint32_t room_of_channel(const struct voice *v, uint64_t channel_id)
 {
-    uint32_t at = v->packet_free, room = member_of(v, sender)->room;
+    uint64_t room;
+    return channel_id && map_get(&v->by_channel, channel_id, &room) ? (uint32_t)room : ROOM_NONE;
+}
+
+bool voice_room_parts(struct voice *v, const struct verb_room *verb)
+{
+    uint32_t room = room_of_channel(v, verb->channel_id);
+    if (room == ROOM_NONE || room != verb->room) {
+        count_drop(v->env.counters, DROP_VOICE_STALE_VERB);
+        return false;
+    }
+    room_touch(v, room_of(v, room));
+    room_of(v, room)->parts = verb->parts & ~(1u << v->config.worker);
+    return true;
+}
+
+/* False: as many packets wait as may. */
+bool room_enqueue(struct voice *v, uint32_t room, const struct voice_datagram *d, const struct voice_frame *f)
+{
+    uint32_t at = v->packet_free;
     if (at == PENDING_NONE)
         return false;
     struct voice_packet *p = &v->packets[at];
     struct voice_walk *w = &v->walk[room];
     v->packet_free = p->next;
-    *p = (struct voice_packet){.holder = d->holder,
-                               .data = d->data,
+    *p = (struct voice_packet){.frame = *f,
+                               .holder = d->holder,
+                               .arrived = d->arrived,
                                .next = PENDING_NONE,
                                .room = room,
-                               .room_generation = room_of(v, room)->generation,
-                               .sender = sender,
-                               .text_length = r->text_length,
-                               .header_length = r->header_length};
+                               .room_generation = room_of(v, room)->generation};
     if (w->first == PENDING_NONE)
         w->first = at;
     else

@@ -25,18 +25,41 @@ static void jitter_add(struct stream *s, uint32_t timestamp, uint64_t now_us)
         s->jitter += (uint32_t)d - ((s->jitter + 8) >> 4);
 }
 
-void stream_arrived(struct stream *s, const struct rtp_packet *r, uint64_t now_us)
+/*
+ * How far the timestamp has come since the first packet, forward only. True: this one is ahead of all before,
+ * and the way is not so long that a header could come again.
+ */
+static bool travel(struct voice_member *m, struct stream *s, uint32_t timestamp)
 {
-    int16_t step = (int16_t)(uint16_t)(r->sequence - s->seq_last);
+    if (!s->packets) {
+        s->ts_first = timestamp;
+        m->ts_travelled = 0;
+        return true;
+    }
+    int32_t ahead = (int32_t)(timestamp - (s->ts_first + (uint32_t)m->ts_travelled));
+    if (ahead > 0)
+        m->ts_travelled += (uint32_t)ahead;
+    return ahead > 0 && m->ts_travelled < VOICE_TRAVEL_MAX;
+}
+
+bool stream_arrived(struct voice_member *m, uint16_t sequence, uint32_t timestamp, uint64_t now_us)
+{
+    struct stream *s = &m->stream[STREAM_AUDIO];
+    bool ahead = travel(m, s, timestamp);
+    int16_t step = (int16_t)(uint16_t)(sequence - s->seq_last);
     if (s->packets++ && step <= 0 && step > -MAX_MISORDER) { /* late, or twice: a gap is filled */
         s->lost -= s->lost > 0 && step < 0;
-        return;
+        s->reordered += step < 0;
+        return ahead;
     }
     if (s->packets > 1 && step > 0 && step <= MAX_DROPOUT) {
         s->lost += (uint32_t)step - 1;
-        jitter_add(s, r->timestamp, now_us);
+        s->concealed += (uint32_t)step - 1;
+        s->gaps += step > 1;
+        jitter_add(s, timestamp, now_us);
     }
-    s->seq_last = r->sequence;
-    s->ts_last = r->timestamp;
+    s->seq_last = sequence;
+    s->ts_last = timestamp;
     s->arrived_us = now_us;
+    return ahead;
 }

@@ -32,7 +32,9 @@ static bool make(struct voice *v)
     v->own = calloc(members, sizeof *v->own);
     v->walk = calloc(rooms, sizeof *v->walk);
     v->packets = calloc(n, sizeof *v->packets);
-    if (!v->own || !v->walk || !v->packets || !map_init(&v->by_ssrc, members) || !keys_make(v))
+    v->speakers = calloc((size_t)rooms * v->config.speakers_max + 1, sizeof *v->speakers);
+    if (!v->own || !v->walk || !v->packets || !v->speakers || !map_init(&v->by_ssrc, members) ||
+        !map_init(&v->by_channel, rooms) || !keys_make(v))
         return false;
     for (uint32_t i = 0; i < rooms; i++)
         v->walk[i].first = v->walk[i].last = PENDING_NONE;
@@ -52,6 +54,10 @@ static bool take_over(struct voice *v)
             return false;
         if (m->mode != VOICE_MODE_NONE)
             member_expand(v, i);
+        if (m->room < v->env.rooms->capacity && room_of(v, m->room)->head == i &&
+            room_of(v, m->room)->channel_id &&
+            !map_put(&v->by_channel, room_of(v, m->room)->channel_id, m->room))
+            return false;
     }
     return true;
 }
@@ -84,10 +90,23 @@ void voice_free(struct voice *v)
         munmap(v->keys, keys_bytes(v));
     }
     map_free(&v->by_ssrc);
+    map_free(&v->by_channel);
+    free(v->speakers);
     free(v->own);
     free(v->walk);
     free(v->packets);
     free(v);
+}
+
+void voice_transport_set(struct voice *v, enum member_kind kind, const struct voice_transport *t)
+{
+    assert(kind != MEMBER_NATIVE && kind < MEMBER_KINDS);
+    v->transport[kind] = t;
+}
+
+void voice_residence_at(struct voice *v, uint64_t *buckets)
+{
+    v->residence = buckets;
 }
 
 uint32_t voice_member_of(const struct voice *v, uint32_t ssrc)

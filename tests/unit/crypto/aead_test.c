@@ -211,6 +211,8 @@ static void any_changed_bit_is_refused_and_nothing_is_shown(void **state)
             for (size_t bit = 0; bit < 8 * sizeof good; bit++) {
                 if (bit / 8 >= aead_nonce_size((enum aead_algorithm)a) && bit / 8 < 24)
                     continue; /* a short nonce ends here */
+                if (a == AEAD_XSALSA20_POLY1305 && bit / 8 >= 24 && bit / 8 < 24 + AAD)
+                    continue; /* a secretbox has no additional data */
                 bad = good;
                 ((uint8_t *)&bad)[bit / 8] ^= (uint8_t)(1 << bit % 8);
                 memset(out, 0xaa, LEN);

@@ -57,7 +57,7 @@ static void the_first_byte_tells_protocols_apart(void **state)
     for (unsigned second = 0; second < 256; second++) {
         char head[2] = {(char)0x80, (char)second};
         bool rtcp = second >= 200 && second <= 206;
-        is(head, 2, 60, rtcp ? NONE : VOICE_CLASS_RTP, rtcp ? DROP_VOICE_RTCP : DROP_NONE);
+        is(head, 2, 60, rtcp ? VOICE_CLASS_RTCP : VOICE_CLASS_RTP, DROP_NONE);
     }
     is("\x16\xfe\xfd", 3, 12, NONE, DROP_VOICE_SHORT);
     is("\0\1\0\0", 4, 19, NONE, DROP_VOICE_SHORT);

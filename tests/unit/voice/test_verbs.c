@@ -85,7 +85,7 @@ static void impossible_members_are_refused_and_change_nothing(void **state)
     bad.channel = 1; /* the room is another channel's */
     assert_false(sets(f, &bad));
     bad.channel = 0;
-    bad.mode = 3;
+    bad.mode = VOICE_MODE_COUNT;
     assert_false(sets(f, &bad));
     bad.mode = GCM;
     bad.generation = 0;
