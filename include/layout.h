@@ -32,6 +32,7 @@
 #include "counters.h"
 #include "event_log.h"
 #include "ring.h"
+#include "peer.h"
 #include "room.h"
 #include "route.h"
 #include "session.h"
@@ -54,6 +55,7 @@ enum region_section {
     SECTION_VOICE_MAP,        /* struct route_map: ssrc, or voice address -> room and core (route_voice_*) */
     SECTION_OWNER_MAP,        /* struct route_map: guild, user or room -> owning box */
     SECTION_BOX_MAP,          /* struct route_map: region -> boxes */
+    SECTION_PEER_IDENTITY,    /* struct peer_identity */
     SECTION_COUNT
 };
 
@@ -76,6 +78,7 @@ enum worker_part {
     PART_RING_COMMAND, /* control plane -> worker */
     PART_RING_FANOUT,  /* control plane -> worker */
     PART_CAPTURE,      /* struct capture_ring + bytes */
+    PART_PEERS,        /* struct voice_peer[members] */
     PART_COUNT
 };
 

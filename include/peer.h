@@ -40,7 +40,7 @@ struct peer_slot {
 };
 _Static_assert(sizeof(struct peer_slot) == 48, "peer_slot is a published format");
 
-struct peer {
+struct voice_peer {
     uint32_t generation;    /* of the member that this was said of, 0: nothing was */
     _Atomic uint32_t keyed; /* the generation that the keys are of */
     uint8_t profile;        /* enum srtp_profile of dataplane/webrtc */
@@ -48,8 +48,7 @@ struct peer {
     uint8_t payload_type;
     uint8_t level_id; /* of the audio level extension, 0: not negotiated */
     uint8_t slots;    /* announced */
-    uint8_t sends;    /* 1: the peer may send */
-    uint8_t pad0[2];
+    uint8_t pad0[3];
     uint32_t ssrc;    /* of slot 0; the others follow */
     uint32_t ssrc_in; /* of the peer's audio, 0: not heard yet */
     uint8_t ufrag[PEER_UFRAG];
@@ -78,6 +77,6 @@ struct peer_identity {
 };
 _Static_assert(sizeof(struct peer_identity) == 1024, "peer_identity is a published format");
 
-_Static_assert(sizeof(struct peer) == 1024, "peer is a published format");
+_Static_assert(sizeof(struct voice_peer) == 1024, "peer is a published format");
 
 #endif

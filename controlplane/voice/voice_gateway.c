@@ -15,6 +15,7 @@
 #include "controlplane/protocol/opcodes.h"
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
+#include "controlplane/webrtc/join.h"
 
 #define VOICE_VERSION_MIN 4u
 #define VOICE_VERSION_MAX 9u /* 9 adds a field that we do not need: served as 8 */
@@ -288,6 +289,18 @@ static void bind_if_named(struct control *c, uint32_t slot)
         voice_member_bind(c, slot, s->discovered_ip, s->discovered_port);
 }
 
+/* The description is sent: from now on others know of it. */
+static void selected(struct control *c, uint32_t slot, struct voice_room *r)
+{
+    struct session_control *s = session_touch(c, slot);
+    if (s->ready)
+        return;
+    s->ready = 1;
+    topic_subscribe(c, r->topic, slot, 0);
+    send_room(c, slot, r);
+    tell_joined(c, slot, r);
+}
+
 static void select_protocol(struct control *c, uint32_t slot, const json_t *d)
 {
     struct session_control *s = session_touch(c, slot);
@@ -295,6 +308,13 @@ static void select_protocol(struct control *c, uint32_t slot, const json_t *d)
     struct voice_select sel;
     if (!r || !voice_select_parse(d, &sel)) {
         refuse(c, s->connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
+        return;
+    }
+    if (strcmp(sel.protocol, "webrtc") == 0) {
+        char ip[16];
+        our_ip(c, s->connection, ip);
+        if (peer_select(c, slot, d, ip))
+            selected(c, slot, r);
         return;
     }
     if (strcmp(sel.protocol, "udp") != 0) {
@@ -309,17 +329,13 @@ static void select_protocol(struct control *c, uint32_t slot, const json_t *d)
     if (getrandom(s->key, sizeof s->key, 0) != (ssize_t)sizeof s->key)
         abort();
     s->mode = mode;
+    s->transport = MEMBER_NATIVE;
     s->selected_port = sel.port;
     memcpy(s->selected_ip, sel.ip, sizeof s->selected_ip);
     voice_member_set(c, slot);
     bind_if_named(c, slot);
     send_description(c, slot);
-    if (s->ready)
-        return;
-    s->ready = 1;
-    topic_subscribe(c, r->topic, slot, 0);
-    send_room(c, slot, r);
-    tell_joined(c, slot, r);
+    selected(c, slot, r);
 }
 
 void voice_discovered(struct control *c, const struct notice_member *n)
@@ -558,6 +574,7 @@ void voice_unbind(struct control *c, uint32_t slot, uint16_t code)
     s->generation++; /* what is still under way for the old one finds nobody */
     s->state &= (uint8_t)~SLOT_BOUND;
     s->mode = VOICE_MODE_NONE;
+    s->transport = MEMBER_NATIVE;
     s->ready = s->spoke = s->speaking = 0;
     s->discovered_port = s->selected_port = 0;
     log_event(LOG_INFO, "voice_end", "session=%u user=%" PRIu64 " code=%u", slot, s->user_id, code);

@@ -64,7 +64,7 @@ static bool packet_get(const uint8_t *p, size_t len, struct rtcp_heard *out)
     }
 }
 
-bool rtcp_parse(const uint8_t *p, size_t len, struct rtcp_heard *out)
+bool rtcp_hear(const uint8_t *p, size_t len, struct rtcp_heard *out)
 {
     struct rtcp_heard heard = {0};
     if (!len)

@@ -41,7 +41,7 @@ struct rtcp_heard {
     struct rtcp_block block[RTCP_REPORTS_MAX]; /* of all reports */
 };
 
-bool rtcp_parse(const uint8_t *p, size_t len, struct rtcp_heard *out);
+bool rtcp_hear(const uint8_t *p, size_t len, struct rtcp_heard *out);
 
 /* Each writes one packet and returns its length. `block` NULL: without a report block. */
 size_t rtcp_sender_put(uint8_t *out, const struct rtcp_sender *s, const struct rtcp_block *block);

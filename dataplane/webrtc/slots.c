@@ -6,7 +6,7 @@
 #define CLOCK_KHZ    48 /* of Opus (RFC 7587) */
 #define TS_AHEAD_MAX (2 * 48000)
 
-uint32_t slot_of(const struct peer *p, uint32_t source, uint64_t now_us)
+uint32_t slot_of(const struct voice_peer *p, uint32_t source, uint64_t now_us)
 {
     uint32_t best = SLOT_NONE;
     for (uint32_t i = 0; i < p->slots; i++) {

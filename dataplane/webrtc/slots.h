@@ -25,7 +25,7 @@
 #define SLOT_GAP_MAX  3000u   /* RFC 3550 A.1: a larger step of the source is a new beginning */
 
 /* The slot for this source, or SLOT_NONE: all are busy. Changes nothing. */
-uint32_t slot_of(const struct peer *p, uint32_t source, uint64_t now_us);
+uint32_t slot_of(const struct voice_peer *p, uint32_t source, uint64_t now_us);
 
 struct slot_step {
     uint64_t index;

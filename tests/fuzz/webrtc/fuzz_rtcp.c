@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *p = exact_copy(data + 1, size - 1);
     if (rtp_view(p, size - 1, data[0], &v))
         EXPECT(v.header >= 12 && v.header <= size - 1);
-    if (rtcp_parse(p, size - 1, &heard))
+    if (rtcp_hear(p, size - 1, &heard))
         EXPECT(heard.blocks <= RTCP_REPORTS_MAX && size - 1 >= 4);
     free(p);
     return 0;

@@ -31,7 +31,7 @@ static void a_compound_packet_is_read_as_it_was_written(void **state)
     uint8_t p[256];
     static struct rtcp_heard heard;
     size_t len = compound(p);
-    assert_true(rtcp_parse(p, len, &heard));
+    assert_true(rtcp_hear(p, len, &heard));
     assert_true(heard.has_sender && heard.bye);
     assert_int_equal(heard.sender.ssrc, 77);
     assert_int_equal(heard.sender.ntp, 0x1122334455667788);
@@ -40,7 +40,7 @@ static void a_compound_packet_is_read_as_it_was_written(void **state)
     assert_memory_equal(&heard.block[0], &block, sizeof block);
     len = rtcp_receiver_put(p, 9, &block);
     assert_int_equal(len, 32);
-    assert_true(rtcp_parse(p, len, &heard));
+    assert_true(rtcp_hear(p, len, &heard));
     assert_false(heard.has_sender || heard.bye);
     assert_int_equal(heard.block[0].lost, -3);
 }
@@ -53,7 +53,7 @@ static void a_compound_packet_cut_short_is_refused(void **state)
     for (size_t n = 0; n < len; n++) {
         uint8_t *q = malloc(n ? n : 1);
         memcpy(q, p, n);
-        assert_int_equal(rtcp_parse(q, n, &heard), n == sender || n == sdes);
+        assert_int_equal(rtcp_hear(q, n, &heard), n == sender || n == sdes);
         free(q);
     }
 }
@@ -64,9 +64,9 @@ static void counts_that_do_not_fit_are_refused(void **state)
     static struct rtcp_heard heard;
     size_t len = rtcp_receiver_put(p, 9, &block);
     p[0] = 0x82;
-    assert_false(rtcp_parse(p, len, &heard));
+    assert_false(rtcp_hear(p, len, &heard));
     p[0] = 0x41;
-    assert_false(rtcp_parse(p, len, &heard));
+    assert_false(rtcp_hear(p, len, &heard));
 }
 
 static void the_audio_level_is_found_in_both_forms(void **state)

@@ -122,7 +122,7 @@ static void no_index_is_given_twice(void **state)
 
 static void sources_keep_their_slots_and_idle_ones_are_taken(void **state)
 {
-    struct peer p = {.slots = 3};
+    struct voice_peer p = {.slots = 3};
     now = 5000000;
     for (uint32_t k = 0; k < 3; k++) {
         uint32_t i = slot_of(&p, A + k, now);
