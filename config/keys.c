@@ -75,7 +75,8 @@ const struct config_key config_keys[] = {
     UINT("tls.handshake_threads", tls.handshake_threads, "1", 1, 16, "threads", RESTART,
          "Helper threads that shake hands, apart from the workers."),
     UINT("tls.handshake_timeout_s", tls.handshake_timeout_s, "10", 1, 120, "s", RESTART,
-         "A TLS handshake that takes longer is refused."),
+         "A connection without a whole TLS record by then is refused; one that sent its first has three "
+         "times as long to shake hands."),
     UINT("tls.half_open_max", tls.half_open_max, "1024", 1, 1u << 20, "connections per worker", RESTART,
          "Connections in a TCP or TLS handshake at a time; a SYN above it is refused."),
 

@@ -22,8 +22,6 @@
 #include "controlplane/reference.h"
 #include "controlplane/voice/voice.h"
 
-#define THIS_BOX 1u
-
 struct process {
     const char *config_file;
     struct config config;

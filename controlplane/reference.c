@@ -8,7 +8,8 @@
 
 static void opcodes(FILE *to)
 {
-#define ROW(name, number, direction, text) fprintf(to, "| %d | %s | %s | %s |\n", number, #name, direction, text);
+#define ROW(name, number, direction, text)                                                                   \
+    fprintf(to, "| %d | %s | %s | %s |\n", number, #name, direction, text);
     fputs("Gateway v10:\n\n| Op | Name | Direction | |\n|---|---|---|---|\n", to);
     GATEWAY_OPCODE_LIST(ROW)
     fputs("\nVoice gateway v4 to v8:\n\n| Op | Name | Direction | |\n|---|---|---|---|\n", to);

@@ -49,6 +49,7 @@ struct region_link {
     uint64_t log_ready;   /* positions below it may be written */
     uint64_t *log_fence;  /* [segment * workers + worker]: fanout entries before it name events there */
     uint64_t log_shed_us; /* when readers were last asked to go */
+    struct deflater *deflater;
     link_wait_fn *wait;
     void *wait_ctx;
 };

@@ -12,11 +12,19 @@
 #include "dataplane/worker.h"
 #include "dataplane/ws/heartbeat.h"
 #include "dataplane/ws/message.h"
+#include "dataplane/ws/token_of.h"
 #include "dataplane/ws/upgrade.h"
+#include "token.h"
 
 #define CLOSE_UNKNOWN 4000 /* gateway: client resumes */
 #define CLOSE_DECODE  4002
+#define CLOSE_TOKEN   4004
+#define CLOSE_RATE    4008
 #define CLOSE_TIMEOUT 4009
+
+/* A client that beats faster than this is no client. Heartbeats have their own room beside the other payloads. */
+#define BEATS_WINDOW_US 60000000u
+#define BEATS_MAX       600u
 
 static bool is_websocket(const struct connection *c)
 {
@@ -69,6 +77,33 @@ static void slow_reader(struct worker *w, struct connection *c)
 
 /* ---- WebSocket messages ---- */
 
+/* False: too many; the connection is closed. */
+static bool beat_is_allowed(struct worker *w, struct connection *c)
+{
+    if (w->now_us - c->beat_window_us >= BEATS_WINDOW_US) {
+        c->beat_window_us = w->now_us;
+        c->beats = 0;
+    }
+    if (++c->beats <= BEATS_MAX)
+        return true;
+    count_drop(w->counters, DROP_CONTROL_RATE);
+    app_close(w, c, CLOSE_RATE, NULL, 0, false);
+    return false;
+}
+
+/* An identify or resume whose token nobody signed. */
+static bool token_is_wrong(const struct worker *w, const struct connection *c, const uint8_t *text, size_t len)
+{
+    const struct region_secrets *s = &w->region->header->secrets;
+    const char *token;
+    size_t length;
+    if (c->kind != CONNECTION_GATEWAY || c->session != SESSION_NONE || !gateway_token(text, len, &token, &length) ||
+        !atomic_load_explicit(&s->token_ready, memory_order_acquire))
+        return false;
+    token = token_bare(token, &length);
+    return token_check(s->token_hmac, token, length) == TOKEN_WRONG;
+}
+
 static bool answer_heartbeat(struct worker *w, struct connection *c, const uint8_t *text, size_t len)
 {
     struct session *s = c->session == SESSION_NONE ? NULL : &w->sessions[c->session];
@@ -79,6 +114,8 @@ static bool answer_heartbeat(struct worker *w, struct connection *c, const uint8
         if (!gateway_beat_parse(text, len, &beat))
             return false;
         seen = beat.sequence;
+        if (!beat_is_allowed(w, c))
+            return true;
         queued = send_generated(w, c, GENERATED_HEARTBEAT_ACK, 0, 0);
     } else {
         struct voice_beat beat;
@@ -110,6 +147,11 @@ static void deliver_message(struct worker *w, struct connection *c, uint8_t opco
     if (opcode == WS_OP_BINARY && c->kind == CONNECTION_GATEWAY) {
         count_drop(w->counters, DROP_WS_BINARY);
         app_close(w, c, CLOSE_DECODE, NULL, 0, false);
+        return;
+    }
+    if (opcode == WS_OP_TEXT && token_is_wrong(w, c, text, len)) {
+        count_drop(w->counters, DROP_CONTROL_TOKEN);
+        app_close(w, c, CLOSE_TOKEN, NULL, 0, false);
         return;
     }
     struct ring_entry *e = ring_reserve(&w->notice, &w->txn, NOTICE_MESSAGE, (uint32_t)(sizeof(struct notice_message) + len));
@@ -280,7 +322,9 @@ static void upgrade(struct worker *w, struct connection *c, const uint8_t *p, co
     struct ws_query q = {0};
     if (kind == CONNECTION_GATEWAY) {
         c->deadline_us = w->now_us + 1500ull * w->config->heartbeat_interval_ms;
-        if ((why = ws_gateway_query(p, r->query, &q)) != DROP_NONE)
+        why = ws_gateway_query(p, r->query, &q);
+        c->encoding = q.compress == WS_COMPRESS_ZLIB_STREAM ? CONNECTION_DEFLATE : CONNECTION_TEXT;
+        if (why != DROP_NONE)
             refuse_query(w, c, why);
         else if (send_generated(w, c, GENERATED_HELLO, 0, 0))
             notify_open(w, c, &q);
@@ -448,7 +492,10 @@ void app_timer(struct worker *w, struct connection *c)
         if (c->deadline_us <= w->now_us) {
             count_drop(w->counters, DROP_CONN_IDLE);
             c->deadline_us = UINT64_MAX;
+            c->close_code = CLOSE_TIMEOUT;
             app_close(w, c, CLOSE_TIMEOUT, NULL, 0, false);
+            if (!app_closed(w, c)) /* nobody is there any more: others are to know it now, not after the closing handshake */
+                worker_ready(w, conn_index(w, c));
         }
         return;
     }

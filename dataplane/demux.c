@@ -1,11 +1,12 @@
 /*
- * Whose packet it is: ours to answer at once (ARP, neighbour discovery, ping), a connection's, voice, or another worker's.
+ * Whose packet it is: ours to answer at once (ARP, neighbour discovery, ping), a connection's (ICMP errors about it, too), voice, or another worker's.
  *
  * A TCP connection belongs to worker Toeplitz(key, addresses and ports) mod workers, a voice port names its worker. Where the NIC
  * cannot steer (one queue), the worker that received a packet hands it to its owner through a ring in memory.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/capture/capture.h"
+#include "dataplane/net/icmp_error.h"
 #include "dataplane/net/neighbour.h"
 #include "dataplane/worker.h"
 
@@ -86,6 +87,26 @@ static void tcp_packet(struct worker *w, struct packet *p, const struct net_pack
     port_free(p, 1);
 }
 
+/* An error about a segment of ours goes to the worker whose connection it is. */
+static void icmp_error_packet(struct worker *w, struct packet *p, const struct net_packet *n)
+{
+    struct icmp_error e;
+    enum drop_reason why = icmp_error_parse(n, &e);
+    if (why != DROP_NONE) {
+        capture_frame(w, p, CAPTURE_RX);
+        drop(w, p, why);
+        return;
+    }
+    struct tcp_tuple tuple = {.local_port = e.source_port, .remote_port = e.destination_port};
+    memcpy(tuple.local, e.source, 16);
+    memcpy(tuple.remote, e.destination, 16);
+    if (hand_over(w, p, worker_of_tuple(w, &tuple)))
+        return;
+    capture_frame(w, p, CAPTURE_RX);
+    worker_open(w);
+    drop(w, p, conn_path_error(w, &tuple, e.seq, e.mtu));
+}
+
 static void udp_packet(struct worker *w, struct packet *p, const struct net_packet *n)
 {
     uint32_t workers = w->region->header->geometry.workers, owner = n->destination_port - (uint32_t)w->config->voice_port_base;
@@ -137,7 +158,7 @@ void worker_packet(struct worker *w, struct packet *p)
         drop(w, p, DROP_IP_NOT_OURS);
         return;
     }
-    if (class != NET_TCP && class != NET_UDP) /* those are for their owner to capture */
+    if (class != NET_TCP && class != NET_UDP && class != NET_ICMP_ERROR) /* those are for their owner to capture */
         capture_frame(w, p, CAPTURE_RX);
     switch (class) {
     case NET_DROP:
@@ -165,6 +186,9 @@ void worker_packet(struct worker *w, struct packet *p)
         answer(w, p, len, why);
         break;
     }
+    case NET_ICMP_ERROR:
+        icmp_error_packet(w, p, &n);
+        break;
     case NET_TCP:
         tcp_packet(w, p, &n);
         break;

@@ -2,18 +2,17 @@
  * What a connection says: items wait, records are described, bytes are made whenever TCP wants them, the first time and every time
  * after (include/connection.h). Nothing sealed is ever stored.
  *
- * A message is framed: WebSocket head, per-session prefix, text. A record carries a slice of it, [offset, offset + n), of at most
+ * A message is framed (message.h): WebSocket head, per-session prefix, text. A record carries a slice of it, [offset, offset + n), of at most
  * what TCP had room for when it was described; it is never cut anew. Messages on one connection are not interleaved: what has begun
  * is finished first.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
 
+#include "dataplane/message.h"
 #include "dataplane/worker.h"
 #include "dataplane/ws/heartbeat.h"
-#include "dataplane/ws/message.h"
 
-#define PREFIX_MAX  24u
 #define RELEASE_MIN 64u /* records or items that a transaction gives back, however little room it has */
 
 static struct tx_item *item_at(const struct worker *w, uint32_t index)
@@ -103,79 +102,17 @@ static void item_release(struct worker *w, uint32_t index)
 
 /* ---- from a source to plaintext ---- */
 
-/* A slice [offset, offset + len) of head, prefix and body put one behind the other, of which the body may lie in a chain. */
-struct message {
-    uint8_t head[WS_HEAD_MAX + PREFIX_MAX];
-    uint32_t head_length;
-    const uint8_t *body; /* or NULL: */
-    const struct chain *chain;
-    uint32_t chain_start; /* bytes of the body that are gone from the chain's front */
-    uint32_t body_length;
-};
-
-static uint32_t message_length(const struct message *m)
-{
-    return m->head_length + m->body_length;
-}
-
-static bool message_slice(const struct worker *w, const struct message *m, uint32_t offset, uint32_t len, uint8_t *dst)
-{
-    if (offset < m->head_length) {
-        uint32_t n = m->head_length - offset < len ? m->head_length - offset : len;
-        memcpy(dst, m->head + offset, n);
-        dst += n;
-        offset += n;
-        len -= n;
-    }
-    if (!len)
-        return true;
-    if (!m->body)
-        return chain_read(m->chain, w->blocks, offset - m->head_length - m->chain_start, dst, len) == len;
-    memcpy(dst, m->body + offset - m->head_length, len);
-    return true;
-}
-
-static void message_blob(const struct tx_item *i, struct message *m)
-{
-    m->head_length = i->opcode ? (uint32_t)ws_frame_head(m->head, i->opcode, true, i->total) : 0;
-    m->body = NULL;
-    m->chain = &i->bytes;
-    m->chain_start = i->released;
-    m->body_length = i->total;
-}
-
-/* The prefix of one session's copy. Voice numbers are 16 bits, skip 0, and exist from version 8 on. */
-static uint32_t event_prefix(const struct session *s, uint32_t seq, char prefix[PREFIX_MAX])
-{
-    if (s->flags & SESSION_UNNUMBERED)
-        return (uint32_t)snprintf(prefix, PREFIX_MAX, "{");
-    if (s->kind == SESSION_VOICE)
-        return (uint32_t)snprintf(prefix, PREFIX_MAX, "{\"seq\":%u,", (seq - 1) % 65535 + 1);
-    return (uint32_t)snprintf(prefix, PREFIX_MAX, "{\"s\":%u,", seq);
-}
-
 /* False: the event is not in the log any more. */
-static bool message_event(const struct worker *w, const struct session *s, uint32_t ref, uint32_t seq, struct message *m)
+static bool event_message(const struct worker *w, const struct connection *c, const struct session *s, uint32_t ref, uint32_t seq,
+                          struct message *m)
 {
     const struct event_log *log = w->queues.log;
     uint64_t position = event_position(atomic_load_explicit(&log->head, memory_order_acquire), ref);
     const struct event *e = event_at(log, position);
     if (e->position != position) /* a pinned event stays, also behind `oldest`; this is the proof, not the rule */
         return false;
-    char prefix[PREFIX_MAX];
-    uint32_t n = event_prefix(s, seq, prefix);
-    m->body = event_text(e, s->user_id, s->flags & SESSION_CONTENT, &m->body_length);
-    m->head_length = (uint32_t)ws_frame_head(m->head, WS_OP_TEXT, true, n + m->body_length);
-    memcpy(m->head + m->head_length, prefix, n);
-    m->head_length += n;
+    message_event(m, e, s, seq, c->encoding);
     return true;
-}
-
-static size_t framed(uint8_t *dst, const uint8_t *text, size_t n, enum ws_opcode opcode)
-{
-    size_t head = ws_frame_head(dst, opcode, true, n);
-    memcpy(dst + head, text, n);
-    return head + n;
 }
 
 /* The plaintext of something generated, and its TLS content type. Returns its length (<= 160). */
@@ -186,16 +123,16 @@ static size_t generate(const struct worker *w, const struct connection *c, enum 
     *type = TLS_APPLICATION_DATA;
     switch (what) {
     case GENERATED_HELLO:
-        return framed(dst, text, gateway_hello(text, w->config->heartbeat_interval_ms), WS_OP_TEXT);
+        return message_short(dst, c->encoding, text, gateway_hello(text, w->config->heartbeat_interval_ms), true);
     case GENERATED_HEARTBEAT_ACK:
-        return framed(dst, text, gateway_beat_ack(text), WS_OP_TEXT);
+        return message_short(dst, c->encoding, text, gateway_beat_ack(text), false);
     case GENERATED_VOICE_HELLO:
-        return framed(dst, text, voice_hello(text, (unsigned)argument, w->config->voice_heartbeat_interval_ms), WS_OP_TEXT);
+        return message_short(dst, c->encoding, text, voice_hello(text, (unsigned)argument, w->config->voice_heartbeat_interval_ms), true);
     case GENERATED_VOICE_ACK: {
         char digits[24];
         struct voice_beat beat = {.t = (const uint8_t *)digits,
                                   .t_length = (uint8_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)argument)};
-        return framed(dst, text, voice_beat_ack(text, c->version, &beat), WS_OP_TEXT);
+        return message_short(dst, c->encoding, text, voice_beat_ack(text, c->version, &beat), false);
     }
     case GENERATED_CLOSE:
         return ws_close_frame(dst, (uint16_t)argument, NULL, 0);
@@ -275,8 +212,18 @@ static uint32_t item_length(const struct worker *w, const struct connection *c, 
         return (uint32_t)generate(w, c, i->generated, i->argument, scratch, &type);
     }
     struct message m;
-    message_blob(i, &m);
+    message_blob(&m, i, c->encoding);
     return message_length(&m);
+}
+
+/* Bytes of a message that can be described: of one that arrives in parts, those that are there. */
+static uint32_t item_there(const struct connection *c, const struct tx_item *i, uint32_t whole)
+{
+    struct message m;
+    if (i->kind == SOURCE_GENERATED || (i->flags & ITEM_COMPLETE))
+        return whole;
+    message_blob(&m, i, c->encoding);
+    return m.stored ? i->described : m.head_length + i->released + i->bytes.length;
 }
 
 static size_t extend_item(struct worker *w, struct connection *c, size_t room)
@@ -284,10 +231,8 @@ static size_t extend_item(struct worker *w, struct connection *c, size_t room)
     uint32_t index = c->item_head;
     struct tx_item *i = item_at(w, index);
     uint32_t overhead = i->kind == SOURCE_RAW ? 0 : TLS_SEAL_OVERHEAD;
-    uint32_t whole = item_length(w, c, i), head = whole - i->total;
-    /* Of a message that arrives in parts, only what is there can be described. */
-    uint32_t there = i->kind == SOURCE_GENERATED ? whole : head + i->released + i->bytes.length;
-    uint32_t n = there - i->described;
+    uint32_t whole = item_length(w, c, i);
+    uint32_t n = item_there(c, i, whole) - i->described;
     if (n > room - overhead)
         n = (uint32_t)room - overhead;
     if (i->kind == SOURCE_GENERATED && n < whole)
@@ -314,7 +259,7 @@ static size_t extend_event(struct worker *w, struct connection *c, struct sessio
 {
     struct message m;
     uint32_t seq = s->seq_sent + 1;
-    if (!message_event(w, s, ref, seq, &m)) {
+    if (!event_message(w, c, s, ref, seq, &m)) {
         app_close(w, c, 4000, NULL, 0, false);
         count_drop(w->counters, DROP_EVENT_RECLAIMED);
         return 0;
@@ -378,12 +323,12 @@ static bool record_plaintext(const struct worker *w, const struct connection *c,
     switch ((enum source_kind)r->kind) {
     case SOURCE_RAW:
     case SOURCE_BLOB:
-        message_blob(item_at(w, r->item), &m);
-        return message_slice(w, &m, r->offset, n, dst);
+        message_blob(&m, item_at(w, r->item), c->encoding);
+        return message_slice(&m, w->blocks, r->offset, n, dst);
     case SOURCE_EVENT: {
         if (c->session == SESSION_NONE)
             return false;
-        return message_event(w, &w->sessions[c->session], r->item, r->seq, &m) && message_slice(w, &m, r->offset, n, dst);
+        return event_message(w, c, &w->sessions[c->session], r->item, r->seq, &m) && message_slice(&m, w->blocks, r->offset, n, dst);
     }
     case SOURCE_GENERATED: {
         uint8_t scratch[256];
@@ -485,15 +430,15 @@ static void event_acked(struct worker *w, struct connection *c, const struct tx_
 }
 
 /* What the record carried is acknowledged: its bytes, and all before them, are not needed again. */
-static void give_back_bytes(struct worker *w, struct tx_item *i, const struct tx_record *r)
+static void give_back_bytes(struct worker *w, const struct connection *c, struct tx_item *i, const struct tx_record *r)
 {
     struct message m;
-    message_blob(i, &m);
-    uint32_t end = r->offset + r->length - (r->kind == SOURCE_RAW ? 0 : TLS_SEAL_OVERHEAD);
-    if (end <= m.head_length + i->released)
+    message_blob(&m, i, c->encoding);
+    uint32_t text = message_text_before(&m, r->offset + r->length - (r->kind == SOURCE_RAW ? 0 : TLS_SEAL_OVERHEAD));
+    if (text <= i->released)
         return;
-    chain_consume(&i->bytes, w->blocks, &w->txn, end - m.head_length - i->released);
-    i->released = end - m.head_length;
+    chain_consume(&i->bytes, w->blocks, &w->txn, text - i->released);
+    i->released = text;
 }
 
 static void record_release(struct worker *w, struct connection *c)
@@ -510,7 +455,7 @@ static void record_release(struct worker *w, struct connection *c)
         struct tx_item *i = item_at(w, r->item);
         txn_save(&w->txn, i, sizeof *i);
         if (i->kind != SOURCE_GENERATED)
-            give_back_bytes(w, i, r);
+            give_back_bytes(w, c, i, r);
         if (--i->records == 0 && item_is_described(w, c, i))
             item_release(w, r->item);
     }

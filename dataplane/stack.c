@@ -1,8 +1,9 @@
 /*
- * A connection from its SYN to its end: TCP below, TLS records on it, and what carries them above (app.c).
+ * A connection from the third packet of its opening (listen.c has what comes before) to its end: TCP below, TLS records on it, and
+ * what carries them above (app.c).
  *
- *      SYN -> HANDSHAKE --secrets--> HTTP --101--> GATEWAY | VOICE | ECHO
- *                 \________\______________\___________\__> CLOSING --TCP closed--> FREE
+ *      opened -> HANDSHAKE --secrets--> HTTP --101--> GATEWAY | VOICE | ECHO
+ *                    \________\______________\___________\__> CLOSING --TCP closed, or TIME-WAIT (listen.c)--> FREE
  *
  *   HANDSHAKE  one TLS record at a time goes to the helper thread (CONN_STEP_OUT); nothing else is read meanwhile.
  *   CLOSING    what comes is acknowledged and thrown away; what was queued is sent, then close_notify and FIN.
@@ -14,6 +15,8 @@
 #include "dataplane/capture/record.h"
 #include "dataplane/worker.h"
 
+#define HANDSHAKE_PATIENCE 3u
+
 void conn_touch(struct worker *w, struct connection *c)
 {
     txn_touch(&w->txn, c, sizeof *c, &c->stamp);
@@ -22,22 +25,16 @@ void conn_touch(struct worker *w, struct connection *c)
 static struct tcp_env tcp_env_of(struct worker *w, struct send_stream *stream)
 {
     return (struct tcp_env){.config = &w->config->tcp, .blocks = w->blocks, .txn = &w->txn, .extend = send_extend,
-                            .stream = stream, .counters = &w->tcp_counters};
+                            .stream = stream, .counters = &w->tcp_counters, .challenges = &w->challenges};
 }
 
 /* ---- beginning ---- */
 
-static struct connection *conn_open(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *syn)
+struct connection *conn_open(struct worker *w, const struct half_open *h)
 {
-    if (w->handshakes >= w->config->syn_max) {
-        count_drop(w->counters, DROP_TCP_SYN_LIMIT);
-        return NULL;
-    }
     uint32_t index = pool_get(w->connections, &w->txn);
-    if (index == POOL_NONE) {
-        count_drop(w->counters, DROP_TCP_NO_SLOT);
+    if (index == POOL_NONE)
         return NULL;
-    }
     struct connection *c = conn_at(w, index);
     txn_save(&w->txn, c, sizeof *c);
     uint32_t generation = c->generation + 1;
@@ -46,7 +43,7 @@ static struct connection *conn_open(struct worker *w, const struct tcp_tuple *tu
                              .deadline_us = w->now_us + w->config->handshake_us, .record_head = POOL_NONE,
                              .record_tail = POOL_NONE, .item_head = POOL_NONE, .item_tail = POOL_NONE};
     struct tcp_env env = tcp_env_of(w, NULL);
-    tcp_accept(&c->tcp, &env, tuple, syn, tcp_isn(w->region->header->secrets.tcp_isn, tuple, w->now_us), w->now_us);
+    tcp_accept_opened(&c->tcp, &env, h, w->now_us);
     conn_table_add(&w->table, index);
     w->handshakes++;
     w->counters->count[COUNT_connections_opened]++;
@@ -77,7 +74,7 @@ static void handshake_cancel(struct worker *w, const struct connection *c)
 
 static void leave_handshake(struct worker *w, const struct connection *c)
 {
-    if ((c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind) == CONNECTION_HANDSHAKE)
+    if (c->kind == CONNECTION_HANDSHAKE)
         w->handshakes--;
 }
 
@@ -117,6 +114,7 @@ static void enter_closing(struct worker *w, struct connection *c)
     if (c->kind == CONNECTION_CLOSING)
         return;
     handshake_cancel(w, c);
+    leave_handshake(w, c);
     c->kind_was = c->kind;
     c->kind = CONNECTION_CLOSING;
     c->deadline_us = w->now_us + w->config->close_us;
@@ -221,6 +219,9 @@ static int read_handshake(struct worker *w, struct connection *c, const uint8_t 
         conn_refuse(w, c, &why);
         return (int)n;
     }
+    /* Who has sent a whole record is no idler: a lossy path takes several retransmission timeouts for the rest. */
+    if (first)
+        c->deadline_us = c->opened_us + HANDSHAKE_PATIENCE * w->config->handshake_us;
     c->tls.state = TLS_CONN_HANDSHAKE;
     c->flags |= CONN_STEP_OUT;
     return size;
@@ -340,18 +341,16 @@ void conn_output(struct worker *w, struct connection *c)
 
 /* ---- events of TCP ---- */
 
-static void reset_nobody(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s)
+/* Both sides have said all: what is left to do is waiting, and that needs no slot. */
+static void end_if_over(struct worker *w, struct connection *c)
 {
-    struct tcp_plan p;
-    uint64_t second = w->now_us / 1000000;
-    if (w->reset_second != second) {
-        w->reset_second = second;
-        w->resets = 0;
+    if (c->tcp.state == TCP_TIME_WAIT) {
+        enter_closing(w, c);
+        listen_time_wait(w, c);
+        tcp_abort(&c->tcp);
     }
-    if (w->resets >= 1000 || w->plan_count == WORKER_PLANS || !tcp_reset_for(s, tuple, &p))
-        return;
-    w->resets++;
-    plan_segment(w, &p, UINT32_MAX, 0, POOL_NONE);
+    if (c->tcp.state == TCP_CLOSED)
+        conn_free(w, c);
 }
 
 /* After any call into TCP: acts on its events, plans, and ends the connection when TCP is through with it. */
@@ -372,48 +371,48 @@ static void conn_events(struct worker *w, struct connection *c, const struct tcp
     if (out->events & (TCP_EV_RESET | TCP_EV_TIMEOUT | TCP_EV_CLOSED))
         enter_closing(w, c);
     conn_output(w, c);
-    if (c->tcp.state == TCP_CLOSED)
-        conn_free(w, c);
-}
-
-/* Flags that no sender has reason to set together (RFC 9293 has no state for them). */
-static bool flags_are_nonsense(uint8_t flags)
-{
-    return !(flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) || ((flags & TCP_SYN) && (flags & (TCP_FIN | TCP_RST)));
+    end_if_over(w, c);
 }
 
 void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s)
 {
     w->counters->count[COUNT_tcp_segments_in]++;
     uint32_t index = conn_table_find(&w->table, tuple);
-    if (index == UINT32_MAX && flags_are_nonsense(s->flags)) {
-        count_drop(w->counters, DROP_TCP_FLAGS);
+    struct connection *c = index == UINT32_MAX ? NULL : conn_at(w, index);
+    if (!c || c->tcp.state == TCP_CLOSED) /* it only waits to be given back */
+        c = listen_segment(w, tuple, s);
+    if (!c)
         return;
-    }
     struct tcp_out out = {0};
-    if (index != UINT32_MAX) {
-        struct connection *c = conn_at(w, index);
-        struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});
-        conn_touch(w, c);
-        c->rx_packets++;
-        c->rx_bytes += s->len;
-        enum drop_reason why = tcp_input(&c->tcp, &env, s, w->now_us, &out);
-        if (why != DROP_NONE)
-            count_drop(w->counters, why);
-        if (out.events & TCP_EV_REPLY_RST)
-            reset_nobody(w, tuple, s);
-        conn_events(w, c, &env, &out);
-        if (!(out.events & TCP_EV_REOPEN))
-            return;
-    }
-    if (tuple->local_port != w->config->tls_port || (s->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN) {
-        count_drop(w->counters, tuple->local_port != w->config->tls_port ? DROP_TCP_PORT : DROP_TCP_NO_CONNECTION);
-        reset_nobody(w, tuple, s);
-        return;
-    }
-    struct connection *c = conn_open(w, tuple, s);
-    if (c)
-        conn_output(w, c);
+    struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});
+    conn_touch(w, c);
+    c->rx_packets++;
+    c->rx_bytes += s->len;
+    enum drop_reason why = tcp_input(&c->tcp, &env, s, w->now_us, &out);
+    if (why != DROP_NONE)
+        count_drop(w->counters, why);
+    if (out.events & TCP_EV_REPLY_RST)
+        listen_reset(w, tuple, s);
+    conn_events(w, c, &env, &out);
+}
+
+enum drop_reason conn_path_error(struct worker *w, const struct tcp_tuple *tuple, uint32_t seq, uint16_t mtu)
+{
+    uint32_t index = conn_table_find(&w->table, tuple);
+    if (index == UINT32_MAX)
+        return DROP_ICMP_QUOTE;
+    struct connection *c = conn_at(w, index);
+    uint16_t headers = net_address_is4(tuple->remote) ? 40 : 60, before = c->tcp.mss;
+    if (mtu == 0)
+        return DROP_ICMP_SOFT;
+    conn_touch(w, c);
+    if (!tcp_path_mtu(&c->tcp, seq, mtu - headers))
+        return DROP_ICMP_SEQUENCE;
+    if (c->tcp.mss == before)
+        return DROP_ICMP_SOFT;
+    w->counters->count[COUNT_path_mtu]++;
+    conn_output(w, c);
+    return DROP_NONE;
 }
 
 void conn_service(struct worker *w, struct connection *c)
@@ -432,8 +431,7 @@ void conn_service(struct worker *w, struct connection *c)
     if (((c->tcp.flags & TCP_F_PEER_FIN) && !tcp_readable(&c->tcp)) || (c->tls.flags & TLS_CLOSE_RECEIVED))
         peer_done(w, c);
     conn_output(w, c);
-    if (c->tcp.state == TCP_CLOSED)
-        conn_free(w, c);
+    end_if_over(w, c);
 }
 
 void conn_timer(struct worker *w, struct connection *c)
@@ -446,9 +444,7 @@ void conn_timer(struct worker *w, struct connection *c)
     if (tcp_deadline(&c->tcp) <= w->now_us)
         out.events = tcp_on_timer(&c->tcp, &env, w->now_us);
     if (c->deadline_us <= w->now_us && c->tcp.state != TCP_CLOSED) {
-        if (c->kind == CONNECTION_CLOSING && c->tcp.state == TCP_TIME_WAIT)
-            c->deadline_us = UINT64_MAX;
-        else if (c->kind == CONNECTION_CLOSING)
+        if (c->kind == CONNECTION_CLOSING)
             conn_abort(w, c, DROP_NONE);
         else if (c->kind == CONNECTION_HANDSHAKE)
             conn_abort(w, c, DROP_TLS_HANDSHAKE_TIMEOUT);
@@ -496,8 +492,9 @@ void conn_recover(struct worker *w)
         if (c->kind == CONNECTION_FREE)
             continue;
         worker_open(w);
-        conn_table_add(&w->table, i);
-        if ((c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind) == CONNECTION_HANDSHAKE)
+        if (c->tcp.state != TCP_CLOSED) /* its addresses may be another's by now */
+            conn_table_add(&w->table, i);
+        if (c->kind == CONNECTION_HANDSHAKE)
             w->handshakes++;
         if (c->kind == CONNECTION_HANDSHAKE && c->tls.state == TLS_CONN_HANDSHAKE && !w->handshake.lasting)
             conn_abort(w, c, DROP_TLS_HANDSHAKE_LOST);

@@ -99,17 +99,22 @@ static unsigned serve_ready(struct worker *w)
 
 /* ---- one iteration ---- */
 
+/* A fan-out is answered by as many acknowledgements: an iteration takes about as many packets as it may send. */
 static unsigned receive(struct worker *w)
 {
     struct packet burst[WORKER_BURST];
-    unsigned n = port_rx(w->port, burst, WORKER_BURST);
-    w->received = __rdtsc();
-    for (unsigned i = 0; i < n; i++)
-        w->counters->count[COUNT_rx_bytes] += burst[i].len;
-    w->counters->count[COUNT_rx_packets] += n;
-    for (unsigned i = 0; i < n; i++)
-        worker_packet(w, &burst[i]);
-    unsigned handed = 0;
+    unsigned n, got = 0, handed = 0;
+    do {
+        n = port_rx(w->port, burst, WORKER_BURST);
+        if (!got)
+            w->received = __rdtsc();
+        for (unsigned i = 0; i < n; i++)
+            w->counters->count[COUNT_rx_bytes] += burst[i].len;
+        w->counters->count[COUNT_rx_packets] += n;
+        for (unsigned i = 0; i < n; i++)
+            worker_packet(w, &burst[i]);
+        got += n;
+    } while (n == WORKER_BURST && got < WORKER_RECEIVE && w->out_count <= WORKER_BURST && !voice_pending(w->voice));
     for (uint32_t k = 0; w->from_worker && k < w->region->header->geometry.workers; k++) {
         struct packet p;
         w->handed = true;
@@ -117,7 +122,7 @@ static unsigned receive(struct worker *w)
             worker_packet(w, &p);
         w->handed = false;
     }
-    return n + handed;
+    return got + handed;
 }
 
 static unsigned handshakes(struct worker *w)
@@ -152,6 +157,11 @@ static unsigned timers(struct worker *w)
         conn_timer(w, conn_at(w, index));
         n++;
     }
+    while (n < 2 * WORKER_TIMERS && (index = wheel_due(w->opening_timers, w->now_us)) != UINT32_MAX) {
+        worker_open(w);
+        listen_timer(w, index);
+        n++;
+    }
     return n;
 }
 
@@ -177,8 +187,9 @@ static void report(struct worker *w)
     memcpy(a->port_mac, w->port_info.mac, sizeof w->port_info.mac);
     snprintf(a->port_name, sizeof a->port_name, "%.31s", w->port_info.name);
     a->connections_open = w->connections->used;
-    a->handshakes = w->handshakes;
+    a->handshakes = w->handshakes + w->openings.table->used;
     w->counters->count[COUNT_tcp_retransmits] += w->tcp_counters.retransmits;
+    w->counters->count[COUNT_tcp_challenges] += w->tcp_counters.challenges;
     w->tcp_counters = (struct tcp_counters){0};
     a->loop_us = w->now_us;
     atomic_store_explicit(&w->region->header->process[PROCESS_DATAPLANE].alive_us, w->now_us, memory_order_relaxed);
@@ -301,7 +312,7 @@ static bool make_heap(struct worker *w)
     for (unsigned i = 0; i < WORKER_HELD; i++)
         w->held_free[w->held_free_count++] = &w->held[i];
     return w->ready && w->ready_mark && w->timers && w->keys && w->voice && w->ways && w->queues.let_go &&
-           topics_attach(&w->topics) && conn_table_init(&w->table, w->connections, r->header->secrets.tcp_isn);
+           topics_attach(&w->topics) && conn_table_init(&w->table, w->connections, r->header->secrets.tables) && listen_attach(w);
 }
 
 /*
@@ -396,6 +407,7 @@ void worker_free(struct worker *w)
     voice_free(w->voice);
     tls_key_cache_free(w->keys);
     wheel_free(w->timers);
+    wheel_free(w->opening_timers);
     topics_detach(&w->topics);
     conn_table_free(&w->table);
     free(w->ways);

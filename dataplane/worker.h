@@ -5,7 +5,7 @@
  *      rx -> net -> tcp -> tls -> http, ws -> notices        verbs -> items, session queues -> records -> plans
  *                \-> voice                                                            commit; seal; tx
  *
- * The parts, each a file: worker.c (the loop), demux.c (whose packet it is), stack.c (a connection from SYN to end), app.c (HTTP and
+ * The parts, each a file: worker.c (the loop), demux.c (whose packet it is), listen.c (what has no connection), stack.c (a connection from its opening to its end), app.c (HTTP and
  * WebSocket on top), send.c (items and records), verbs.c (what the control plane wants), transmit.c (plans to packets).
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -20,6 +20,7 @@
 #include "dataplane/fanout/topics.h"
 #include "dataplane/net/net.h"
 #include "dataplane/port/port.h"
+#include "dataplane/tcp/opening.h"
 #include "dataplane/tcp/tcp.h"
 #include "dataplane/tls/handshake.h"
 #include "dataplane/tls/key_cache.h"
@@ -30,6 +31,7 @@
 #include "verb.h"
 
 #define WORKER_BURST        32u
+#define WORKER_RECEIVE      256u  /* packets taken in one iteration, about */
 #define WORKER_PLANS        512u
 #define WORKER_VERBS        64u   /* taken from the ring `command` in one iteration */
 #define WORKER_FANOUT_SLICE 256u  /* deliveries of walks in one iteration */
@@ -40,6 +42,7 @@
 #define WORKER_UNDO_RESERVE (96u << 10) /* undo bytes that one packet, verb or timer may need */
 #define WORKER_HELD         1024u
 #define WORKER_BODY_MAX     (256u << 10)
+#define LISTEN_CHALLENGES_PER_SECOND 1000u
 #define WORKER_ITEMS_MAX    256u  /* items waiting on one connection; more: a slow reader */
 
 /* Constant facts, the same for all workers of a process. */
@@ -53,13 +56,13 @@ struct worker_config {
     uint32_t voice_heartbeat_interval_ms;
     uint32_t payload_max;      /* bytes of a gateway message */
     uint32_t body_max;         /* bytes of an HTTP request body, <= WORKER_BODY_MAX */
-    uint64_t handshake_us;     /* TCP and TLS handshakes must be done within */
+    uint64_t handshake_us;     /* TCP's handshake and a first TLS record must be done within; all of TLS's, three times */
     uint64_t head_us;          /* an HTTP request must be complete within */
     uint64_t keep_alive_us;    /* an HTTP connection may be idle */
     uint64_t close_us;         /* a closing connection may linger */
     uint32_t unsent_max;       /* event references */
     uint32_t keep_max;
-    uint32_t syn_max;          /* connections in TCP or TLS handshake */
+    uint32_t syn_max;          /* connections in TLS handshake */
     bool echo;                 /* the conformance echo endpoint /echo */
     uint64_t echo_max;         /* bytes of its messages */
     bool spin;                 /* idle policy */
@@ -120,7 +123,13 @@ struct worker {
     struct recorder recorder;
     uint64_t now_us;
     uint64_t unix_s;           /* set by the owner of the loop, before worker_step */
-    uint32_t handshakes;       /* connections in TCP or TLS handshake */
+    uint32_t handshakes;       /* connections in TLS handshake */
+    /* what has no connection yet, or no more (listen.c) */
+    struct tcp_openings openings;
+    struct wheel *opening_timers; /* by entry */
+    struct tcp_waits waits;
+    struct tcp_challenges challenges;
+    struct net_budget wait_acks;
     uint64_t reset_second;     /* RSTs to nobody's segments are limited per second */
     uint32_t resets;
     /* connections that wait for something other than a packet: output after a verb, or held-back input */
@@ -214,8 +223,17 @@ static inline uint64_t conn_handle(const struct worker *w, const struct connecti
 /* Saves a connection before it is changed. */
 void conn_touch(struct worker *w, struct connection *c);
 
+/* A slot for an opening whose third packet is here: to be given to TCP next. NULL: no slot is free. */
+struct connection *conn_open(struct worker *w, const struct half_open *h);
+
 /* A TCP segment to one of our addresses, its checksum good. */
 void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s);
+
+/*
+ * ICMP told of a segment of ours that did not pass; mtu: because it is longer than that, 0: for another reason. What came of it, as a
+ * reason to count (DROP_NONE: its segments are smaller now).
+ */
+enum drop_reason conn_path_error(struct worker *w, const struct tcp_tuple *tuple, uint32_t seq, uint16_t mtu);
 
 /* Reads what can be read, plans what can be sent, sets the timer. */
 void conn_service(struct worker *w, struct connection *c);
@@ -243,6 +261,23 @@ void conn_detach_session(struct worker *w, struct connection *c);
 
 /* After a restart: what must be known of connections that stand in the region. */
 void conn_recover(struct worker *w);
+
+/* ---- listen.c ---- */
+
+/* A segment for which there is no connection; the one that it has opened, which is to be given it, or NULL. */
+struct connection *listen_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s);
+
+/* A connection has come to TIME-WAIT: what is left of it is remembered without its slot. */
+void listen_time_wait(struct worker *w, const struct connection *c);
+
+/* A RST for a segment that belongs to nobody, or deserves one. */
+void listen_reset(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s);
+
+/* The time of a half-open connection has come. */
+void listen_timer(struct worker *w, uint32_t index);
+
+/* Attaches to the tables and sets the timers of what stands in them. False: no memory. */
+bool listen_attach(struct worker *w);
 
 /* ---- app.c ---- */
 

@@ -36,11 +36,17 @@ enum connection_flag {
     CONN_REQUEST_OPEN = 1, /* HTTP: a request is with the control plane */
     CONN_HELD_BACK = 2,    /* input waits: the ring to the control plane is full */
     CONN_CLOSE_SENT = 4,   /* WebSocket close frame queued */
-    CONN_CLOSE_HEARD = 8,    /* the peer will send no more */
-    CONN_NOTIFIED = 16,   /* the control plane was told that it is open, and is owed NOTICE_CLOSED */
-    CONN_KEEP_ALIVE = 32, /* HTTP: another request may follow */
-    CONN_ITEM_OPEN = 64,  /* the last item awaits its continuation (SEND_MORE) */
-    CONN_STEP_OUT = 128,  /* a handshake record is with the helper thread */
+    CONN_CLOSE_HEARD = 8,  /* the peer will send no more */
+    CONN_NOTIFIED = 16,    /* the control plane was told that it is open, and is owed NOTICE_CLOSED */
+    CONN_KEEP_ALIVE = 32,  /* HTTP: another request may follow */
+    CONN_ITEM_OPEN = 64,   /* the last item awaits its continuation (SEND_MORE) */
+    CONN_STEP_OUT = 128,   /* a handshake record is with the helper thread */
+};
+
+/* How a gateway's payloads are written; settled by the upgrade. */
+enum connection_encoding {
+    CONNECTION_TEXT = 0,    /* text frames */
+    CONNECTION_DEFLATE = 1, /* zlib-stream: binary frames, all of them one deflate stream */
 };
 
 /* What a record's plaintext, or an item, comes from. */
@@ -109,7 +115,8 @@ struct connection {
     uint32_t session; /* index, or UINT32_MAX */
     uint32_t session_generation;
     uint16_t close_code; /* heard from the peer, 1006 until then */
-    uint16_t pad0;
+    uint8_t encoding;    /* enum connection_encoding */
+    uint8_t pad0;
     uint64_t opened_us;
     uint64_t heard_us;    /* last application data */
     uint64_t deadline_us; /* of the layers above TCP; UINT64_MAX: none */
@@ -118,10 +125,10 @@ struct connection {
     uint32_t record_tail;
     uint32_t item_head; /* first item not completely described, POOL_NONE: none */
     uint32_t item_tail;
-    uint32_t records; /* in flight */
-    uint32_t items;   /* waiting */
+    uint32_t records;   /* in flight */
+    uint32_t items;     /* waiting */
     uint32_t item_open; /* CONN_ITEM_OPEN: the item that its next part belongs to */
-    uint64_t acked;   /* stream position up to which records were given back */
+    uint64_t acked;     /* stream position up to which records were given back */
     /* receiving */
     struct chain app; /* opened bytes that are not a whole request or message yet */
     struct chain
@@ -130,6 +137,9 @@ struct connection {
     struct tcp_conn tcp;
     struct tls_conn tls;
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
+    uint64_t beat_window_us; /* heartbeats answered since then: */
+    uint32_t beats;
+    uint32_t pad1;
 };
 
 #define CONNECTION_STRIDE 640u

@@ -35,10 +35,18 @@ enum event_variant_kind {
     EVENT_VARIANTS = 2,
 };
 
+/*
+ * A text, and the same text compressed if somebody who may get it wants that: raw deflate (RFC 1951) without
+ * history, ended by a sync flush, so that it may stand anywhere in anybody's stream.
+ */
 struct event_variant {
     uint32_t offset; /* bytes from the start of the event */
     uint32_t length;
+    uint32_t deflated; /* bytes from the start of the event; 0: not compressed */
+    uint32_t deflated_length;
+    uint32_t check; /* Adler-32 of the text (RFC 1950) */
 };
+_Static_assert(sizeof(struct event_variant) == 20, "event_variant is a published format");
 
 /*
  * In the log. Writer: control plane, before it is published; constant afterwards.
@@ -56,10 +64,9 @@ struct event {
     uint32_t intents;        /* a session needs one of these bits; 0: whatever its intents */
     uint32_t except_session; /* the one session that is not sent it, or UINT32_MAX */
     struct event_variant variant[EVENT_VARIANTS];
-    uint64_t pad1;
     /* uint64_t exception_user_id[exceptions], then the variants' text */
 };
-_Static_assert(sizeof(struct event) == 64, "event is a published format");
+_Static_assert(sizeof(struct event) == 80, "event is a published format");
 _Static_assert(offsetof(struct event, variant) == 40, "event is a published format");
 
 /* In the region, before the segments. Writer: control plane. */
@@ -117,9 +124,9 @@ static inline const uint64_t *event_exceptions(const struct event *e)
     return (const uint64_t *)(const void *)(e + 1);
 }
 
-/* Which text of the event this user's session gets. `content`: it has the MESSAGE_CONTENT intent. */
-static inline const uint8_t *event_text(const struct event *e, uint64_t user_id, bool content,
-                                        uint32_t *length)
+/* Which variant of the event this user's session gets. `content`: it has the MESSAGE_CONTENT intent. */
+static inline const struct event_variant *event_variant_of(const struct event *e, uint64_t user_id,
+                                                           bool content)
 {
     enum event_variant_kind kind = EVENT_FULL;
     if (!content && e->variant[EVENT_WITHOUT_CONTENT].length) {
@@ -128,8 +135,15 @@ static inline const uint8_t *event_text(const struct event *e, uint64_t user_id,
             if (event_exceptions(e)[i] == user_id)
                 kind = EVENT_FULL;
     }
-    *length = e->variant[kind].length;
-    return (const uint8_t *)e + e->variant[kind].offset;
+    return &e->variant[kind];
+}
+
+static inline const uint8_t *event_text(const struct event *e, uint64_t user_id, bool content,
+                                        uint32_t *length)
+{
+    const struct event_variant *v = event_variant_of(e, user_id, content);
+    *length = v->length;
+    return (const uint8_t *)e + v->offset;
 }
 
 #endif

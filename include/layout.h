@@ -5,7 +5,8 @@
  *
  * Field group -> its one writer
  *
- *      region_header, geometry, secrets              supervisor (voxpop supervise), before anyone attaches
+ *      region_header, geometry, secrets              supervisor (voxpop supervise), before anyone attaches;
+ *                                                    secrets.token_*: control plane
  *      region_header.process[p]                      process p, about itself
  *      SECTION_CONTROL, SESSIONS_CONTROL, TOPICS,    control plane's main thread
  *        EVENT_LOG, CONTROL_BLOCKS, CONTROL_TXN
@@ -31,6 +32,7 @@
 #include "connection.h"
 #include "counters.h"
 #include "event_log.h"
+#include "half_open.h"
 #include "ring.h"
 #include "peer.h"
 #include "room.h"
@@ -78,6 +80,8 @@ enum worker_part {
     PART_RING_COMMAND, /* control plane -> worker */
     PART_RING_FANOUT,  /* control plane -> worker */
     PART_CAPTURE,      /* struct capture_ring + bytes */
+    PART_HALF_OPEN,    /* struct half_open_table + half_open_entries() */
+    PART_TIME_WAIT,    /* struct time_wait_table + time_wait_entries() */
     PART_PEERS,        /* struct voice_peer[members] */
     PART_COUNT
 };
@@ -117,12 +121,15 @@ _Static_assert(sizeof(struct region_process) == 64, "region_process is a publish
 
 /* Keys that must outlive a process. */
 struct region_secrets {
-    uint8_t tcp_isn[16];       /* RFC 6528 */
-    uint8_t rss_key[40];       /* Toeplitz */
-    uint8_t ticket_key[2][80]; /* TLS tickets: the one in use, the one before */
-    uint8_t token_hmac[32];
-    uint8_t seed[32]; /* of the workers' generators */
-    uint8_t pad[232];
+    uint8_t tcp_isn[16];          /* RFC 6528 */
+    uint8_t rss_key[40];          /* Toeplitz */
+    uint8_t ticket_key[2][80];    /* TLS tickets: the one in use, the one before */
+    uint8_t token_hmac[32];       /* tokens are signed with it. Writer: control plane, from its store */
+    uint8_t seed[32];             /* of the workers' generators */
+    _Atomic uint32_t token_ready; /* 1: token_hmac is there. Writer: control plane */
+    uint8_t syn_cookie[16];
+    uint8_t tables[16]; /* of hash tables whose keys strangers choose */
+    uint8_t pad[196];
 };
 _Static_assert(sizeof(struct region_secrets) == 512, "region_secrets is a published format");
 
@@ -185,8 +192,12 @@ struct control_area {
     uint64_t handling_cursor; /* how far the entry being handled got in earlier transactions */
     uint64_t reply_number;    /* request whose answer is partly sent (number + 1), 0: none */
     uint32_t reply_worker;
-    uint32_t pad0;
-    uint8_t pad1[432];
+    uint32_t draining;       /* 1: clients are asked to go, and none is admitted (sessions/drain.h) */
+    uint32_t drain_at;       /* sessions below it have been asked */
+    uint32_t drain_asked;    /* how many were */
+    uint64_t drain_began_ms; /* unix time */
+    uint64_t drain_over_ms;  /* the last wave's time */
+    uint8_t pad1[408];
 };
 _Static_assert(sizeof(struct control_area) == 512, "control_area is a published format");
 

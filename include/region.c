@@ -95,7 +95,7 @@ static uint32_t voice_slots(const struct region_geometry *g)
 
 static uint32_t owner_slots(const struct region_geometry *g)
 {
-    return slots_for((uint64_t)g->topics + g->sessions);
+    return slots_for((uint64_t)g->topics + g->sessions + (uint64_t)g->rooms * g->workers);
 }
 
 /* Computes every offset; returns the size. */
@@ -126,6 +126,10 @@ static uint64_t place_all(const struct region_geometry *g, struct region_header 
         part[PART_RING_COMMAND] = take(&at, sizeof(struct ring) + g->ring_bytes);
         part[PART_RING_FANOUT] = take(&at, sizeof(struct ring) + g->ring_bytes);
         part[PART_CAPTURE] = take(&at, sizeof(struct capture_ring) + g->capture_bytes);
+        part[PART_HALF_OPEN] =
+            take(&at, sizeof(struct half_open_table) + sizeof(struct half_open) * (uint64_t)half_open_entries(g->connections));
+        part[PART_TIME_WAIT] =
+            take(&at, sizeof(struct time_wait_table) + sizeof(struct time_wait) * (uint64_t)time_wait_entries(g->connections));
         part[PART_PEERS] = take(&at, sizeof(struct voice_peer) * g->members);
         place_pools(part_pools, LENGTH(part_pools), g, part, &at);
     }
@@ -224,6 +228,8 @@ uint64_t region_layout_hash(void)
         sizeof(struct route_map),
         sizeof(struct route_neighbours),
         sizeof(struct capture_ring),
+        sizeof(struct half_open),
+        sizeof(struct time_wait),
         COUNTER_COUNT,
         DROP_REASON_COUNT,
         SECTION_COUNT,

@@ -23,11 +23,13 @@
     32u /* references kept behind the client's acknowledgement, for a resume from slightly earlier */
 
 enum session_kind { SESSION_FREE = 0, SESSION_GATEWAY = 1, SESSION_VOICE = 2 };
+/* session_control.compress */
+enum session_compress { COMPRESS_NONE = 0, COMPRESS_STREAM = 1, COMPRESS_PAYLOADS = 2 };
 enum session_flag {
     SESSION_CONTENT = 1 /* may see message content */,
     SESSION_UNNUMBERED = 2 /* voice before v8: no seq */,
-    SESSION_MOVED =
-        4 /* VERB_SESSION_RESUME: it comes from another worker and begins here, behind seq */
+    SESSION_MOVED = 4 /* VERB_SESSION_RESUME: it comes from another worker and begins here, behind seq */,
+    SESSION_COMPRESSED = 8 /* payloads may be compressed, each by itself (identify's `compress`) */
 };
 
 /* In the region. Writer: the worker that owns the session. */
@@ -65,10 +67,10 @@ _Static_assert(sizeof(struct session) == 128, "session is a published format");
 _Static_assert(offsetof(struct session, seq_first) == 32, "session is a published format");
 
 /*
- * In the region. Writer: control plane. A slot of kind SESSION_VOICE is one user's voice state in one guild, from
- * joining to leaving; the voice gateway's session is bound to it when the client identifies there, and `generation`
- * grows with each such binding. `peer` of a voice slot is the gateway session that joined; a gateway session's
- * `peer` is the voice slot that it last made.
+ * In the region. Writer: control plane. A slot of kind SESSION_VOICE is one user's voice state in one guild,
+ * from joining to leaving; the voice gateway's session is bound to it when the client identifies there, and
+ * `generation` grows with each such binding. `peer` of a voice slot is the gateway session that joined; a
+ * gateway session's `peer` is the voice slot that it last made.
  */
 struct session_control {
     uint32_t link;       /* the pool's while free */
@@ -94,7 +96,8 @@ struct session_control {
     uint8_t platform; /* 0 web, 1 desktop, 2 mobile */
     uint8_t afk;
     uint8_t large_threshold;
-    uint32_t pad0;
+    uint8_t compress; /* gateway session: enum session_compress */
+    uint8_t pad0[3];
     uint64_t since_ms;
     struct chain activities; /* JSON array text, in the control plane's blocks */
     /* voice state of a gateway session; the place of a voice session */
@@ -126,8 +129,14 @@ struct session_control {
     uint16_t selected_port;     /* what op 1 named; 0: none */
     uint8_t discovered_ip[16];
     uint8_t selected_ip[16];
-    uint64_t presence_ms; /* gateway session: when status or activities were last set */
-    uint8_t pad2[224];
+    uint64_t presence_ms;       /* gateway session: when status or activities were last set */
+    uint64_t presence_told;     /* hash of what others were last told of the user; 0: offline */
+    uint64_t presence_after_ms; /* others are told anew not before */
+    uint8_t presence_due;       /* others are to be told */
+    uint8_t away_gone;          /* has been away for so long that others see it no more */
+    uint8_t pad2[6];
+    struct chain lists; /* gateway session: its subscriptions of member lists (presence/lists.h) */
+    uint8_t pad3[184];
 };
 _Static_assert(sizeof(struct session_control) == 512, "session_control is a published format");
 

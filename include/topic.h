@@ -58,7 +58,7 @@ struct topic {
 };
 _Static_assert(sizeof(struct topic) == 32, "topic is a published format");
 
-enum topic_kind { TOPIC_FREE = 0, TOPIC_GUILD = 1, TOPIC_USER = 2, TOPIC_VOICE = 3 };
+enum topic_kind { TOPIC_FREE = 0, TOPIC_GUILD = 1, TOPIC_USER = 2, TOPIC_VOICE = 3, TOPIC_LIST = 4 };
 
 /* One a topic. Writer: control plane. */
 struct topic_control {

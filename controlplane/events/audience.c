@@ -147,11 +147,14 @@ bool audience_tells(const struct control *c, const struct audience *a, uint32_t 
 
 /* ---- members ---- */
 
-static void member_put(struct audience *a, uint32_t session, uint32_t class)
+static void member_put(const struct control *c, struct audience *a, uint32_t session, uint32_t class)
 {
     uint64_t at = index_map_get(&a->at, (uint64_t)session + 1);
+    bool compressed = session_of(c, session)->compress;
     if (at != INDEX_NONE) {
-        a->members[at].class = class;
+        a->compressed += (uint32_t)compressed - a->members[at].compressed;
+        a->members[at].compressed = compressed;
+        a->members[at].class = (uint16_t) class;
         return;
     }
     if (a->count == a->capacity) {
@@ -161,7 +164,8 @@ static void member_put(struct audience *a, uint32_t session, uint32_t class)
             abort();
     }
     index_map_put(&a->at, (uint64_t)session + 1, a->count);
-    a->members[a->count++] = (struct audience_member){session, class};
+    a->members[a->count++] = (struct audience_member){session, (uint16_t) class, compressed};
+    a->compressed += compressed;
 }
 
 static void member_drop(struct audience *a, uint32_t session)
@@ -169,6 +173,7 @@ static void member_drop(struct audience *a, uint32_t session)
     uint64_t at = index_map_remove(&a->at, (uint64_t)session + 1);
     if (at == INDEX_NONE)
         return;
+    a->compressed -= a->members[at].compressed;
     struct audience_member last = a->members[--a->count];
     if (last.session != session) {
         a->members[at] = last;
@@ -182,7 +187,7 @@ void audience_join(struct control *c, uint64_t guild_id, uint32_t session)
     if (!a->count) /* later, the members so far would miss what goes through it */
         a->topic = topic_find(c, TOPIC_GUILD, guild_id, true);
     uint32_t class = class_of_user(c, a, session_of(c, session)->user_id);
-    member_put(a, session, class);
+    member_put(c, a, session, class);
     topic_subscribe(c, a->topic, session, class);
 }
 
@@ -207,8 +212,20 @@ void audience_moved(struct control *c, uint32_t from, uint32_t to)
             continue;
         uint32_t class = a->members[at].class;
         member_drop(a, from);
-        member_put(a, to, class);
+        member_put(c, a, to, class);
         topic_subscribe(c, a->topic, to, class);
+    }
+}
+
+void audience_encoding(struct control *c, uint32_t session)
+{
+    const struct session_control *s = session_of(c, session);
+    const struct account *account = model_account(c->model, s->user_id);
+    for (size_t i = 0; account && i < account->guild_count; i++) {
+        struct audience *a = audience_of(c, account->guilds[i]->row.id);
+        uint64_t at = a ? index_map_get(&a->at, (uint64_t)session + 1) : INDEX_NONE;
+        if (at != INDEX_NONE)
+            member_put(c, a, session, a->members[at].class);
     }
 }
 
@@ -234,7 +251,7 @@ void audience_recompute(struct control *c, uint64_t guild_id)
         uint32_t class = class_of_user(c, a, session_of(c, m->session)->user_id);
         used[class]++;
         if (class != m->class) {
-            m->class = class;
+            m->class = (uint16_t) class;
             topic_subscribe(c, a->topic, m->session, class);
             link_cut_if_long(c->link);
         }
@@ -261,7 +278,7 @@ void audiences_open(struct control *c)
                 continue;
             struct audience *a = audience_make(c, guild_id);
             uint32_t class = class_of_user(c, a, s->user_id);
-            member_put(a, i, class);
+            member_put(c, a, i, class);
             if (class && a->topic != POOL_NONE) {
                 link_wait(c->link);
                 link_begin(c->link);

@@ -29,6 +29,8 @@ void audience_join(struct control *c, uint64_t guild_id, uint32_t session);
 void audience_leave(struct control *c, uint64_t guild_id, uint32_t session);
 /* The session is in another slot now: it takes the old one's place, and subscribes anew. */
 void audience_moved(struct control *c, uint32_t from, uint32_t to);
+/* What the session wants in the way of compression has changed. */
+void audience_encoding(struct control *c, uint32_t session);
 /* The guild is no more: ends the topic. */
 void audience_end(struct control *c, uint64_t guild_id);
 /* Permissions or channels changed: computes every class anew, tells the workers what changed. */

@@ -17,8 +17,6 @@
 #include "controlplane/sessions/snapshot.h"
 #include "controlplane/voice/voice.h"
 
-#define THIS_BOX 1u /* the one box there is (owner map) */
-
 static void publish_effect(struct control *c, const struct effect *e)
 {
     uint64_t full[EVENT_EXCEPTIONS_MAX];

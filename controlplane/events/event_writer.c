@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#include "controlplane/events/deflate.h"
+
 #define EVENT_SHED_EVERY_US 1000000u
 
 static uint64_t *fence_of(struct region_link *l, uint64_t segment)
@@ -36,12 +38,15 @@ void events_open(struct region_link *l)
         abort();
     for (uint64_t s = 0; s < l->log->segments; s++)
         fence_set(l, s);
+    l->deflater = deflater_open();
 }
 
 void events_close(struct region_link *l)
 {
     free(l->log_fence);
     l->log_fence = NULL;
+    deflater_close(l->deflater);
+    l->deflater = NULL;
 }
 
 static bool fence_passed(struct region_link *l, uint64_t segment)
@@ -132,13 +137,48 @@ static uint64_t place(struct region_link *l, uint64_t length)
     return position;
 }
 
+/* Compresses what is to be, as far as an event has room for it; returns the bytes it takes. */
+static size_t compress(struct region_link *l, const struct event_spec *s, size_t taken,
+                       struct deflated variant[EVENT_VARIANTS])
+{
+    size_t room = EVENT_LENGTH_MAX - EVENT_ALIGN - taken;
+    variant[EVENT_FULL] = variant[EVENT_WITHOUT_CONTENT] = (struct deflated){0};
+    if (!s->deflate)
+        return 0;
+    variant[EVENT_FULL] = deflater_text(l->deflater, EVENT_FULL, s->text, s->length, room);
+    room -= variant[EVENT_FULL].length;
+    if (s->redacted)
+        variant[EVENT_WITHOUT_CONTENT] =
+            deflater_text(l->deflater, EVENT_WITHOUT_CONTENT, s->redacted, s->redacted_length, room);
+    return variant[EVENT_FULL].length + variant[EVENT_WITHOUT_CONTENT].length;
+}
+
+/* Writes a text and its compressed form at *at. */
+static void write_variant(struct event *e, enum event_variant_kind kind, uint32_t *at, const char *text,
+                          size_t length, const struct deflated *d)
+{
+    struct event_variant *v = &e->variant[kind];
+    *v = (struct event_variant){.offset = *at, .length = (uint32_t)length};
+    memcpy((uint8_t *)e + *at, text, length);
+    *at += (uint32_t)length;
+    if (!d->bytes)
+        return;
+    v->deflated = *at;
+    v->deflated_length = (uint32_t)d->length;
+    v->check = d->check;
+    memcpy((uint8_t *)e + *at, d->bytes, d->length);
+    *at += (uint32_t)d->length;
+}
+
 uint64_t event_write(struct region_link *l, const struct event_spec *s)
 {
+    struct deflated deflated[EVENT_VARIANTS];
     uint32_t exceptions = s->redacted ? (uint32_t)s->exception_count : 0;
     if (exceptions > EVENT_EXCEPTIONS_MAX)
         exceptions = EVENT_EXCEPTIONS_MAX;
-    uint32_t head = (uint32_t)sizeof(struct event) + 8 * exceptions;
-    uint64_t bytes = head + s->length + (s->redacted ? s->redacted_length : 0);
+    uint32_t at = (uint32_t)sizeof(struct event) + 8 * exceptions;
+    uint64_t bytes = at + s->length + (s->redacted ? s->redacted_length : 0);
+    bytes += compress(l, s, bytes, deflated);
     bytes = (bytes + EVENT_ALIGN - 1) & ~(uint64_t)(EVENT_ALIGN - 1);
     assert(bytes <= EVENT_LENGTH_MAX);
     uint64_t position = place(l, bytes);
@@ -149,16 +189,13 @@ uint64_t event_write(struct region_link *l, const struct event_spec *s)
                         .topic_id = s->topic_id,
                         .classes = s->classes,
                         .intents = s->intents,
-                        .except_session = s->except_session,
-                        .variant[EVENT_FULL] = {head, (uint32_t)s->length}};
+                        .except_session = s->except_session};
     if (exceptions)
         memcpy(e + 1, s->exceptions, 8 * exceptions);
-    memcpy((uint8_t *)e + head, s->text, s->length);
-    if (s->redacted) {
-        e->variant[EVENT_WITHOUT_CONTENT] =
-            (struct event_variant){head + (uint32_t)s->length, (uint32_t)s->redacted_length};
-        memcpy((uint8_t *)e + head + s->length, s->redacted, s->redacted_length);
-    }
+    write_variant(e, EVENT_FULL, &at, s->text, s->length, &deflated[EVENT_FULL]);
+    if (s->redacted)
+        write_variant(e, EVENT_WITHOUT_CONTENT, &at, s->redacted, s->redacted_length,
+                      &deflated[EVENT_WITHOUT_CONTENT]);
     l->log->events++; /* for the operator: what a killed writer undoes stays counted */
     return position;
 }

@@ -22,6 +22,7 @@ struct event_spec {
     size_t length;
     const char *redacted; /* NULL: the same for all */
     size_t redacted_length;
+    bool deflate; /* somebody wants it compressed */
 };
 
 void events_open(struct region_link *l);
@@ -35,7 +36,7 @@ bool events_fit(const struct region_link *l);
 /* Whether a text of so many bytes (all variants together) can be an event at all. */
 static inline bool event_text_fits(size_t bytes)
 {
-    return bytes <= EVENT_LENGTH_MAX - sizeof(struct event) - 8 * EVENT_EXCEPTIONS_MAX - EVENT_ALIGN;
+    return bytes <= EVENT_LENGTH_MAX - sizeof(struct event) - 8 * EVENT_EXCEPTIONS_MAX - 2 * EVENT_ALIGN;
 }
 
 /* Writes one event; its position. Only texts that fit (event_text_fits). */

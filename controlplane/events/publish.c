@@ -20,7 +20,7 @@ static bool fits(const struct publication *p, uint64_t subject)
     return false;
 }
 
-static uint64_t write(struct control *c, uint64_t topic_id, uint64_t classes, uint32_t intents,
+static uint64_t write(struct control *c, uint64_t topic_id, uint64_t classes, uint32_t intents, bool deflate,
                       const struct publication *p)
 {
     return event_write(c->link, &(struct event_spec){.topic_id = topic_id,
@@ -32,7 +32,8 @@ static uint64_t write(struct control *c, uint64_t topic_id, uint64_t classes, ui
                                                      .text = p->text,
                                                      .length = p->length,
                                                      .redacted = p->redacted,
-                                                     .redacted_length = p->redacted_length});
+                                                     .redacted_length = p->redacted_length,
+                                                     .deflate = deflate});
 }
 
 static bool wants(const struct session_control *s, const struct publication *p)
@@ -43,7 +44,7 @@ static bool wants(const struct session_control *s, const struct publication *p)
 /* To each session apart, each judged by the model: guilds without a topic, or with too many classes. */
 static void publish_apart(struct control *c, const struct audience *a, const struct publication *p)
 {
-    uint64_t position = write(c, a->guild_id, ~0ull, p->intents, p);
+    uint64_t position = write(c, a->guild_id, ~0ull, p->intents, a->compressed != 0, p);
     for (uint32_t i = 0; i < a->count; i++) {
         uint32_t session = a->members[i].session;
         if (session == p->except_session || !wants(session_of(c, session), p) ||
@@ -65,7 +66,7 @@ static void publish_regardless(struct control *c, const struct audience *a, cons
             index_map_get(&a->at, (uint64_t)i + 1) == INDEX_NONE)
             continue;
         if (!position)
-            position = write(c, a->guild_id, ~0ull, 0, p);
+            position = write(c, a->guild_id, ~0ull, 0, s->compress != 0, p);
         event_dispatch(c->link, i, position);
     }
 }
@@ -82,7 +83,7 @@ void publish_guild(struct control *c, uint64_t guild_id, const struct publicatio
     if (a->topic == POOL_NONE || (a->overflow && restricted))
         publish_apart(c, a, p);
     else if (classes)
-        event_walk(c->link, a->topic, write(c, guild_id, classes, p->intents, p));
+        event_walk(c->link, a->topic, write(c, guild_id, classes, p->intents, a->compressed != 0, p));
     if (p->always_user && p->intents)
         publish_regardless(c, a, p);
 }
@@ -90,8 +91,18 @@ void publish_guild(struct control *c, uint64_t guild_id, const struct publicatio
 void publish_session(struct control *c, uint32_t session, const struct json_out *text)
 {
     const struct publication p = {.except_session = SESSION_NONE, .text = text->data, .length = text->length};
-    if (fits(&p, session_of(c, session)->user_id))
-        event_dispatch(c->link, session, write(c, session_of(c, session)->user_id, ~0ull, 0, &p));
+    const struct session_control *s = session_of(c, session);
+    if (fits(&p, s->user_id))
+        event_dispatch(c->link, session, write(c, s->user_id, ~0ull, 0, s->compress != 0, &p));
+}
+
+/* Does a session of the user want compressed events? */
+static bool compressed_of(const struct control *c, uint64_t user_id)
+{
+    for (uint32_t i = session_first_of(c, user_id); i != SESSION_NONE; i = session_next_of(c, i))
+        if (session_of(c, i)->compress)
+            return true;
+    return false;
 }
 
 void publish_user(struct control *c, uint64_t user_id, const struct publication *p)
@@ -104,7 +115,7 @@ void publish_user(struct control *c, uint64_t user_id, const struct publication 
         if (s->kind != SESSION_GATEWAY || !wants(s, p) || i == p->except_session)
             continue;
         if (!position)
-            position = write(c, user_id, ~0ull, p->intents, p);
+            position = write(c, user_id, ~0ull, p->intents, compressed_of(c, user_id), p);
         event_dispatch(c->link, i, position);
     }
 }

@@ -5,7 +5,8 @@
 #include "controlplane/events/audience.h"
 #include "controlplane/events/topics.h"
 
-/* Snowflakes have their top bit clear for some thousand years: kinds do not collide. */
+/* Snowflakes have their top bits clear for some thousand years, and so have the ids of lists, whose kind
+ * leaves them so: kinds do not collide. */
 static uint64_t topic_key(enum topic_kind kind, uint64_t id)
 {
     return id ^ (uint64_t)kind << 62;

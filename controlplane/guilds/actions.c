@@ -25,7 +25,7 @@ uint64_t action_account_create(struct change *c, struct model *m, const char *us
 void action_token_create(struct change *c, struct model *m, uint64_t user_id, char *text)
 {
     struct store_row *r = change_row(c, ROW_TOKEN);
-    token_make(user_id, text);
+    token_make(m->token_key, user_id, text);
     r->token = (struct token){.user_id = user_id, .created_ms = m->now_ms};
     token_hash(text, strlen(text), r->token.hash);
 }

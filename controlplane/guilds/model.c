@@ -6,6 +6,7 @@
 
 #include "controlplane/guilds/change.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,11 @@ static void load_member(void *m, const struct member *mb)
     model_put_member(m, mb);
 }
 
+static void load_note(void *m, const struct note *n)
+{
+    model_put_note(m, n);
+}
+
 static void load_request(void *ctx, const struct request_key *k)
 {
     struct model *m = ctx;
@@ -178,8 +184,8 @@ struct model *model_open(struct store *s, uint32_t worker, uint32_t process, int
                          size_t size)
 {
     struct model *m = zeroed(sizeof *m);
-    const struct store_loader loader = {m,         load_user,    load_token,   load_guild,
-                                        load_role, load_channel, load_request, load_member};
+    const struct store_loader loader = {
+        m, load_user, load_token, load_guild, load_role, load_channel, load_request, load_member, load_note};
     uint64_t highest = 0;
     m->now_ms = now_ms;
     enum store_status status = store_load(s, &loader, &highest);
@@ -207,12 +213,14 @@ void model_close(struct model *m)
     for (size_t i = 0; (a = id_map_next(&m->accounts, &i));) {
         user_clear(&a->user);
         free(a->guilds);
+        free(a->relations);
         free(a);
     }
     id_map_free(&m->guilds);
     id_map_free(&m->channels);
     id_map_free(&m->accounts);
     free(m->tokens);
+    OPENSSL_cleanse(m->token_key, sizeof m->token_key);
     free(m->answered);
     change_forget(m);
     free(m);

@@ -16,8 +16,19 @@
 #include "controlplane/protocol/snowflake.h"
 #include "controlplane/store/store.h"
 
+/* What an account is to another (reference: the protocol's relationship types). */
+enum relationship { RELATION_NONE, RELATION_FRIEND, RELATION_BLOCKED, RELATION_INCOMING, RELATION_OUTGOING };
+
+struct relation {
+    uint64_t user_id;
+    enum relationship type;
+};
+
 struct account {
     struct user user;
+    uint32_t intents_allowed; /* privileged ones it may ask for */
+    struct relation *relations;
+    size_t relation_count;
     struct guild_state **guilds; /* those it is a member of */
     size_t guild_count;
 };
@@ -41,6 +52,8 @@ struct model {
     struct id_map channels;     /* struct channel */
     struct token_entry *tokens; /* open addressing by hash; tokens.c */
     size_t token_size, token_count;
+    uint8_t token_key[32]; /* they are signed with it */
+    bool tokens_unsigned;  /* some were made before there was a key */
     struct request_key *answered; /* requests whose outcome the last process recorded */
     size_t answered_count;
     struct change_wait *waiting; /* changes that wait for one under way in their guild; change.c */
@@ -62,7 +75,10 @@ struct channel *model_channel(const struct model *m, uint64_t id);
 struct member *model_member(const struct guild_state *g, uint64_t user_id);
 struct role *model_role(const struct guild_state *g, uint64_t id);
 
-/* The account a token belongs to, or NULL. A prefix "Bot " or "Bearer " is passed over, whatever its case. */
+/* What `other` is to the account. */
+enum relationship model_relation(const struct account *a, uint64_t other);
+
+/* The account a token belongs to, or NULL: a token whose signature is wrong is not looked up. A prefix "Bot " or "Bearer " is passed over, whatever its case. */
 const struct user *model_authenticate(const struct model *m, const char *token, size_t length);
 
 /* What this user may do in the channel (NULL: in the guild), implied denials and timeout included; 0 for
@@ -90,6 +106,8 @@ void model_put_guild(struct model *m, const struct guild *g);
 void model_put_role(struct model *m, const struct role *r);
 void model_put_channel(struct model *m, const struct channel *c);
 void model_put_member(struct model *m, const struct member *mb);
+void model_put_note(struct model *m, const struct note *n);
+void model_remove_note(struct model *m, const struct note *n);
 void model_remove_user(struct model *m, uint64_t id);
 void model_remove_token(struct model *m, const struct token *t); /* hash all zero: every token of the user */
 void model_remove_guild(struct model *m, uint64_t id);

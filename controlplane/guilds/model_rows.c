@@ -5,6 +5,8 @@
  */
 #include "controlplane/guilds/model.h"
 
+#include "controlplane/protocol/intents.h"
+
 #include <stdlib.h>
 
 static void *zeroed(size_t size)
@@ -18,8 +20,10 @@ static void *zeroed(size_t size)
 void model_put_user(struct model *m, const struct user *u)
 {
     struct account *a = id_map_get(&m->accounts, u->id);
-    if (!a)
+    if (!a) {
         id_map_put(&m->accounts, u->id, a = zeroed(sizeof *a));
+        a->intents_allowed = INTENTS_PRIVILEGED;
+    }
     user_clear(&a->user);
     user_copy(&a->user, u);
 }
@@ -227,6 +231,7 @@ void model_remove_user(struct model *m, uint64_t id)
     id_map_remove(&m->accounts, id);
     user_clear(&a->user);
     free(a->guilds);
+    free(a->relations);
     free(a);
 }
 
@@ -250,6 +255,9 @@ static void model_put(struct model *m, const struct store_row *r)
         break;
     case ROW_MEMBER:
         model_put_member(m, &r->member);
+        break;
+    case ROW_NOTE:
+        model_put_note(m, &r->note);
         break;
     }
 }
@@ -278,6 +286,9 @@ void model_apply(struct model *m, const struct store_row *r)
         break;
     case ROW_MEMBER:
         model_remove_member(m, r->member.guild_id, r->member.user_id);
+        break;
+    case ROW_NOTE:
+        model_remove_note(m, &r->note);
         break;
     }
 }

@@ -1,6 +1,6 @@
 /*
- * Tokens: base64url(user id as digits) . six characters . forty characters, of which the store knows the
- * SHA-256 alone. Looked up by hash in an open-addressing table; the hash is its own hash function.
+ * Tokens (token.h), of which the store knows the SHA-256 alone. Looked up by hash in an open-addressing
+ * table; the hash is its own hash function.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/guilds/tokens.h"
@@ -11,28 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct token_entry {
     struct token token; /* user_id 0: empty, or removed when `tomb` */
     bool tomb;
 };
-
-/* Without padding; returns the characters written. */
-static size_t base64url(const uint8_t *in, size_t length, char *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    size_t n = 0;
-    for (size_t i = 0; i < length; i += 3) {
-        uint32_t v = (uint32_t)in[i] << 16;
-        size_t left = length - i;
-        v |= left > 1 ? (uint32_t)in[i + 1] << 8 : 0;
-        v |= left > 2 ? in[i + 2] : 0;
-        for (size_t k = 0; k < (left > 2 ? 4 : left + 1); k++)
-            out[n++] = digits[v >> (18 - 6 * k) & 63];
-    }
-    return n;
-}
 
 void token_hash(const char *token, size_t length, uint8_t hash[32])
 {
@@ -41,20 +24,17 @@ void token_hash(const char *token, size_t length, uint8_t hash[32])
         abort();
 }
 
-void token_make(uint64_t user_id, char text[TOKEN_TEXT_MAX])
+void token_make(const uint8_t key[TOKEN_KEY], uint64_t user_id, char text[TOKEN_TEXT_MAX])
 {
     char id[24];
-    uint8_t secret[36];
+    uint8_t once[TOKEN_ONCE];
     int digits = snprintf(id, sizeof id, "%llu", (unsigned long long)user_id);
-    if (RAND_bytes(secret, sizeof secret) != 1)
+    if (RAND_bytes(once, sizeof once) != 1)
         abort();
-    size_t n = base64url((const uint8_t *)id, (size_t)digits, text);
+    size_t n = token_base64url((const uint8_t *)id, (size_t)digits, text);
     text[n++] = '.';
-    n += base64url(secret, 4, text + n);
-    text[n++] = '.';
-    n += base64url(secret + 4, 30, text + n);
-    text[n] = 0;
-    OPENSSL_cleanse(secret, sizeof secret);
+    n += token_base64url(once, sizeof once, text + n);
+    text[token_sign(key, text, n)] = 0;
 }
 
 static struct token_entry *token_slot(const struct model *m, const uint8_t hash[32])
@@ -107,14 +87,9 @@ void model_remove_token(struct model *m, const struct token *t)
 const struct user *model_authenticate(const struct model *m, const char *token, size_t length)
 {
     uint8_t hash[32];
-    if (length >= 4 && !strncasecmp(token, "Bot ", 4)) {
-        token += 4;
-        length -= 4;
-    } else if (length >= 7 && !strncasecmp(token, "Bearer ", 7)) {
-        token += 7;
-        length -= 7;
-    }
-    if (!m->token_size || length == 0 || length >= TOKEN_TEXT_MAX)
+    token = token_bare(token, &length);
+    enum token_form form = token_check(m->token_key, token, length);
+    if (!m->token_size || form == TOKEN_WRONG || (form == TOKEN_UNSIGNED && !m->tokens_unsigned))
         return NULL;
     token_hash(token, length, hash);
     const struct token_entry *e = token_slot(m, hash);

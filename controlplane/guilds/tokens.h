@@ -6,10 +6,9 @@
 #define VOXPOP_TOKENS_H
 
 #include "controlplane/guilds/model.h"
+#include "token.h"
 
-#define TOKEN_TEXT_MAX 96 /* with the NUL */
-
-void token_make(uint64_t user_id, char text[TOKEN_TEXT_MAX]);
+void token_make(const uint8_t key[TOKEN_KEY], uint64_t user_id, char text[TOKEN_TEXT_MAX]);
 void token_hash(const char *token, size_t length, uint8_t hash[32]);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Writers of the region's maps (route.h): voice SSRC -> worker and room, guild -> owning box, region ->
- * boxes.
+ * Writers of the region's maps (route.h): voice SSRC -> worker and room; guild, user with a session, or voice
+ * room (by its channel's id) -> owning box; region -> boxes. Ids are of one generator: one map holds them all.
  *
  * A change is noted here and carried out in the inactive half as soon as every worker has left it; then that
  * half is published. The other half has missed the changes of this round: they are made there first in the
@@ -12,6 +12,8 @@
 #define VOXPOP_MAPS_H
 
 #include "controlplane/region_link.h"
+
+#define THIS_BOX 1u /* the one box there is */
 
 struct map_change {
     uint64_t key;

@@ -13,8 +13,7 @@
 #include "controlplane/sessions/gateway.h"
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/voice/voice.h"
-
-#define THIS_BOX 1u /* the one box there is (owner map) */
+#include "token.h"
 
 void control_config_defaults(struct control_config *c)
 {
@@ -40,6 +39,17 @@ static void owners_open(struct control *c)
         map_put(c->owner_map, g->row.id, THIS_BOX);
 }
 
+/* The workers refuse what is not signed with it (token.h). */
+static void show_token_key(struct control *c)
+{
+    struct region_secrets *s = &c->link->region->header->secrets;
+    if (atomic_load(&s->token_ready) && memcmp(s->token_hmac, c->model->token_key, TOKEN_KEY) == 0)
+        return;
+    atomic_store(&s->token_ready, 0);
+    memcpy(s->token_hmac, c->model->token_key, TOKEN_KEY);
+    atomic_store(&s->token_ready, 1);
+}
+
 void control_open(struct control *c, struct region_link *l, struct model *m,
                   const struct control_config *config, uint64_t now_ms)
 {
@@ -49,6 +59,7 @@ void control_open(struct control *c, struct region_link *l, struct model *m,
     m->sink_ctx = c;
     c->skip_row = l->area->outbox_current;
     c->skip_effects = l->area->outbox_step;
+    show_token_key(c);
     owners_open(c);
     topics_open(c);
     session_table_open(c);

@@ -46,7 +46,8 @@ void control_config_defaults(struct control_config *c);
 /* A session's membership in a guild's audience. */
 struct audience_member {
     uint32_t session;
-    uint32_t class; /* permission class (topic.h) */
+    uint16_t class;  /* permission class (topic.h) */
+    bool compressed; /* as session_control.compress says */
 };
 
 /* Sessions that see the same channels of a guild. */
@@ -62,6 +63,7 @@ struct audience {
     uint32_t topic; /* POOL_NONE: none left, everything is dispatched to each session apart */
     struct audience_member *members;
     uint32_t count, capacity;
+    uint32_t compressed;                          /* members that want compressed events */
     struct index_map at;                          /* session + 1 -> place in members */
     struct permission_class class[TOPIC_CLASSES]; /* 0: sees every channel */
     bool overflow; /* more classes would be needed: restricted events are dispatched to each session apart */

@@ -34,7 +34,7 @@ void gateway_opened(struct control *c, const struct notice_open *n)
     else if (n->encoding != 0)
         gateway_refuse(c, n->connection, GATEWAY_CLOSE_INVALID_API_VERSION, DROP_GATEWAY_ENCODING,
                        "encoding not supported");
-    else if (n->compress != 0)
+    else if (n->compress > 1) /* zlib-stream is the worker's */
         gateway_refuse(c, n->connection, GATEWAY_CLOSE_INVALID_API_VERSION, DROP_GATEWAY_COMPRESS,
                        "compression not supported");
     else

@@ -46,6 +46,13 @@ static bool too_soon(const struct control *c, uint64_t user_id, const struct ide
     return false;
 }
 
+/* What the configuration and the account's own list allow. */
+static uint32_t intents_allowed(const struct control *c, const struct user *u)
+{
+    const struct account *a = model_account(c->model, u->id);
+    return c->config.intents_allowed & (a->intents_allowed | ~(uint32_t)INTENTS_PRIVILEGED);
+}
+
 /* The account, or NULL when the connection was refused. */
 static const struct user *check(struct control *c, uint64_t connection, const json_t *d, struct identify *i)
 {
@@ -61,7 +68,7 @@ static const struct user *check(struct control *c, uint64_t connection, const js
         refuse(c, connection, GATEWAY_CLOSE_INVALID_SHARD, DROP_CONTROL_JSON, "invalid shard");
     else if (!i->intents_known || (u->bot && !i->has_intents))
         refuse(c, connection, GATEWAY_CLOSE_INVALID_INTENTS, DROP_CONTROL_JSON, "invalid intents");
-    else if (i->intents & ~c->config.intents_allowed)
+    else if (i->intents & ~intents_allowed(c, u))
         refuse(c, connection, GATEWAY_CLOSE_DISALLOWED_INTENTS, DROP_CONTROL_JSON, "disallowed intents");
     else if (guilds_of_shard(model_account(c->model, u->id), i) > GUILDS_PER_SHARD_MAX)
         refuse(c, connection, GATEWAY_CLOSE_SHARDING_REQUIRED, DROP_CONTROL_JSON, "sharding required");
@@ -70,6 +77,23 @@ static const struct user *check(struct control *c, uint64_t connection, const js
     else
         return u;
     return NULL;
+}
+
+static bool streams(const struct connection *n)
+{
+    return n && n->encoding == CONNECTION_DEFLATE;
+}
+
+/* A connection that is one stream compresses no payload by itself (reference/gateway.md 12.1). */
+static uint8_t compression_of(const struct connection *n, bool payloads)
+{
+    return streams(n) ? COMPRESS_STREAM : payloads ? COMPRESS_PAYLOADS : COMPRESS_NONE;
+}
+
+static uint8_t session_flags(const struct session_control *s)
+{
+    return (uint8_t)((s->intents & INTENT_MESSAGE_CONTENT ? SESSION_CONTENT : 0) |
+                     (s->compress == COMPRESS_PAYLOADS ? SESSION_COMPRESSED : 0));
 }
 
 static uint32_t begin(struct control *c, uint64_t connection, const struct user *u, const struct identify *i)
@@ -89,6 +113,7 @@ static uint32_t begin(struct control *c, uint64_t connection, const struct user 
     s->shard_count = i->shard_count;
     s->platform = i->platform;
     s->large_threshold = i->large_threshold;
+    s->compress = compression_of(n, i->compress);
     session_connect(c, session, connection);
     struct verb_session *v = link_verb(c->link, s->worker, VERB_SESSION_BIND, sizeof *v);
     *v = (struct verb_session){.session = session,
@@ -97,7 +122,7 @@ static uint32_t begin(struct control *c, uint64_t connection, const struct user 
                                .user_id = u->id,
                                .intents = s->intents,
                                .kind = SESSION_GATEWAY,
-                               .flags = s->intents & INTENT_MESSAGE_CONTENT ? SESSION_CONTENT : 0};
+                               .flags = session_flags(s)};
     return session;
 }
 
@@ -149,8 +174,7 @@ static void resume_verb(struct control *c, uint32_t session, uint32_t seq, uint8
 {
     const struct session_control *s = session_of(c, session);
     struct verb_resume *v = link_verb(c->link, s->worker, VERB_SESSION_RESUME, sizeof *v);
-    if (s->intents & INTENT_MESSAGE_CONTENT)
-        flags |= SESSION_CONTENT;
+    flags |= session_flags(s);
     *v = (struct verb_resume){.session = {.session = session,
                                           .generation = s->generation,
                                           .connection = s->connection,
@@ -223,6 +247,17 @@ static uint32_t move(struct control *c, uint32_t session, uint64_t connection, u
     return to;
 }
 
+/* The new connection may be a stream where the old one was none, or the other way round. */
+static void note_encoding(struct control *c, uint32_t session)
+{
+    struct session_control *s = session_touch(c, session);
+    bool stream = streams(connection_of(c->link->region, s->connection, NULL));
+    if (stream == (s->compress == COMPRESS_STREAM))
+        return;
+    s->compress = stream ? COMPRESS_STREAM : COMPRESS_NONE;
+    audience_encoding(c, session);
+}
+
 static void go_on(struct control *c, uint32_t session, uint64_t connection, uint32_t seq)
 {
     uint64_t old = session_of(c, session)->connection;
@@ -240,6 +275,7 @@ static void go_on(struct control *c, uint32_t session, uint64_t connection, uint
         }
         session = moved;
     }
+    note_encoding(c, session);
     dispatch_resumed(&c->out);
     publish_session(c, session, &c->out);
     log_event(LOG_INFO, "session_resume", "session=%u seq=%u", session, seq);

@@ -96,7 +96,10 @@ bool identify_parse(const json_t *d, struct identify *out)
     if (!i.token || !json_is_object(properties) || !identify_intents(json_object_get(d, "intents"), &i) ||
         !identify_shard(json_object_get(d, "shard"), &i))
         return false;
-    if (in_range(large, 50, 250))
+    if (!payload_flag(d, "compress", &i.compress) ||
+        !(!large || json_is_null(large) || in_range(large, 50, 250)))
+        return false;
+    if (json_is_integer(large))
         i.large_threshold = (uint8_t)json_integer_value(large);
     if (presence && !json_is_null(presence)) {
         if (!presence_parse(presence, &i.presence))

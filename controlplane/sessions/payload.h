@@ -33,6 +33,7 @@ struct identify {
     bool shard_valid;
     uint8_t large_threshold;
     uint8_t platform; /* session_control.platform */
+    bool compress;    /* payloads may be compressed, each by itself */
     bool has_presence;
     struct presence_update presence;
 };

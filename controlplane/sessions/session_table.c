@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "controlplane/routes/maps.h"
+
 #define SLOT_TRIES 64u
 
 static uint64_t id_key(const uint8_t id[16])
@@ -22,6 +24,8 @@ static void user_link_add(struct control *c, uint32_t session, uint64_t user_id)
     c->user_links[session] = (struct user_link){first, SESSION_NONE};
     if (first != SESSION_NONE)
         c->user_links[first].prev = session;
+    else
+        map_put(c->owner_map, user_id, THIS_BOX);
     index_map_put(&c->by_user, user_id, session);
 }
 
@@ -34,8 +38,10 @@ static void user_link_remove(struct control *c, uint32_t session, uint64_t user_
         c->user_links[l.prev].next = l.next;
     else if (l.next != SESSION_NONE)
         index_map_put(&c->by_user, user_id, l.next);
-    else
+    else {
         index_map_remove(&c->by_user, user_id);
+        map_remove(c->owner_map, user_id);
+    }
 }
 
 static void count_kind(struct control *c, uint8_t kind, int by)

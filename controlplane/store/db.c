@@ -102,6 +102,8 @@ int db_open(struct db *d, const char *path, bool create, uint32_t retry_ms, char
     }
     if (rc == SQLITE_OK && create)
         rc = db_upgrade(d->handle, error, error_size);
+    if (rc == SQLITE_OK && create)
+        rc = notes_open(d->handle);
     if (rc != SQLITE_OK) {
         if (!*error)
             snprintf(error, error_size, "%s", d->handle ? sqlite3_errmsg(d->handle) : sqlite3_errstr(rc));

@@ -145,6 +145,11 @@ int db_read(struct db *d, struct store_op *op);
 int db_put_row(struct db *d, const struct store_row *r);
 int db_remove_row(struct db *d, const struct store_row *r);
 int db_load(struct db *d, const struct store_loader *l, uint64_t *highest_id);
+/* notes.c */
+int notes_open(sqlite3 *h);
+int note_put(sqlite3 *h, const struct note *n);
+int note_remove(sqlite3 *h, const struct note *n);
+int notes_load(sqlite3 *h, const struct store_loader *to);
 /* Frees and zeroes what an attempt left in the operation's answer. */
 void store_op_unanswer(struct store_op *op);
 

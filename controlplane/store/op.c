@@ -55,6 +55,7 @@ static void row_clear(struct store_row *r)
         member_clear(&r->member);
         break;
     case ROW_TOKEN:
+    case ROW_NOTE:
         break;
     }
 }

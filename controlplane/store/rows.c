@@ -54,6 +54,8 @@ int db_put_row(struct db *d, const struct store_row *r)
                       I(o->position), I(o->hoist), I(o->managed), I(o->mentionable));
     case ROW_CHANNEL:
         return put_channel(d, &r->channel);
+    case ROW_NOTE:
+        return note_put(d->handle, &r->note);
     default:
         return put_member(d, &r->member);
     }
@@ -126,6 +128,8 @@ int db_remove_row(struct db *d, const struct store_row *r)
         return drop_role(d, &r->role);
     case ROW_CHANNEL:
         return drop_channel(d, r->channel.id);
+    case ROW_NOTE:
+        return note_remove(d->handle, &r->note);
     default:
         return drop_member(d, &r->member);
     }
@@ -305,5 +309,5 @@ int db_load(struct db *d, const struct store_loader *to, uint64_t *highest_id)
             rc = each;
     }
     *highest_id = l.highest_id;
-    return rc;
+    return rc == SQLITE_OK ? notes_load(d->handle, to) : rc;
 }

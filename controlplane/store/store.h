@@ -71,13 +71,28 @@ enum store_verb {
 
 enum store_history { HISTORY_LATEST, HISTORY_BEFORE, HISTORY_AFTER, HISTORY_AROUND };
 
-enum store_row_kind { ROW_USER, ROW_GUILD, ROW_ROLE, ROW_CHANNEL, ROW_MEMBER, ROW_TOKEN };
+enum store_row_kind { ROW_USER, ROW_GUILD, ROW_ROLE, ROW_CHANNEL, ROW_MEMBER, ROW_TOKEN, ROW_NOTE };
 
 /* Only the hash of a token is kept. */
 struct token {
     uint8_t hash[32];
     uint64_t user_id;
     int64_t created_ms;
+};
+
+/* A short value by kind and two ids. */
+#define NOTE_VALUE_MAX  40u
+#define NOTE_KEY_LENGTH 32
+enum note_kind {
+    NOTE_TOKEN_KEY = 1,    /* value: the key that tokens are signed with; a: tokens that are older than it */
+    NOTE_INTENTS = 2,      /* a: account. value: 4 bytes, little-endian, the privileged intents it may have */
+    NOTE_RELATIONSHIP = 3, /* a: account, b: the other. value: 1 byte, enum relationship */
+};
+struct note {
+    uint32_t kind;
+    uint64_t a, b;
+    uint8_t value[NOTE_VALUE_MAX];
+    uint8_t length;
 };
 
 /* A row to put (whole, replacing) or to remove (by its ids; a guild takes everything in it along, a channel
@@ -92,6 +107,7 @@ struct store_row {
         struct channel channel;
         struct member member;
         struct token token;
+        struct note note;
     };
 };
 
@@ -174,6 +190,7 @@ struct store_loader {
     void (*channel)(void *ctx, const struct channel *c);     /* with overwrites and last_message_id */
     void (*request)(void *ctx, const struct request_key *k); /* whose outcome is recorded */
     void (*member)(void *ctx, const struct member *m);       /* with roles */
+    void (*note)(void *ctx, const struct note *n);
 };
 
 /* At start, on the caller's thread, before the first store_submit: everything of the model, parents first. */

@@ -79,6 +79,7 @@ static struct voice_room *room_make(struct control *c, uint64_t guild_id, uint64
                              .index = index,
                              .topic = topic_find(c, TOPIC_VOICE, channel_id, c->link->depth > 0)};
     index_map_put(&c->rooms, channel_id, (uint64_t)(uintptr_t)r);
+    map_put(c->owner_map, channel_id, THIS_BOX);
     return r;
 }
 
@@ -184,6 +185,7 @@ void voice_room_leave(struct control *c, uint32_t slot)
     p->rooms[p->room_free++] = r->index;
     topic_end(c, TOPIC_VOICE, r->channel_id);
     index_map_remove(&c->rooms, r->channel_id);
+    map_remove(c->owner_map, r->channel_id);
     room_free(r);
 }
 

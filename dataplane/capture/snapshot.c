@@ -69,6 +69,10 @@ static void add_worker(struct ranges *l, const struct region *r, uint32_t k)
     add(l, part[PART_TOPICS], (uint64_t)sizeof(struct topic) * g->topics);
     add(l, part[PART_NEIGHBOURS], sizeof(struct route_neighbours));
     add(l, part[PART_PINS], (uint64_t)sizeof(uint32_t) * g->log_segments);
+    add(l, part[PART_HALF_OPEN],
+        sizeof(struct half_open_table) + (uint64_t)sizeof(struct half_open) * half_open_entries(g->connections));
+    add(l, part[PART_TIME_WAIT],
+        sizeof(struct time_wait_table) + (uint64_t)sizeof(struct time_wait) * time_wait_entries(g->connections));
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
         add_pool(l, r, part[pools[i]]);
     for (size_t i = 0; i < sizeof rings / sizeof *rings; i++)

@@ -9,6 +9,7 @@
 #include "dataplane/net/arp.h"
 #include "dataplane/net/eth.h"
 #include "dataplane/net/icmp.h"
+#include "dataplane/net/icmp_error.h"
 #include "dataplane/net/ip4.h"
 #include "dataplane/net/ip6.h"
 #include "dataplane/net/nd.h"
@@ -83,9 +84,19 @@ static enum drop_reason parse_arp(const uint8_t *p, size_t len, struct net_packe
     return DROP_NONE;
 }
 
+static enum drop_reason parse_icmp_error(struct net_packet *out, uint64_t sum)
+{
+    if (checksum_wrong(checksum_add(sum, out->l4, out->l4_len)))
+        return DROP_ICMP_CHECKSUM;
+    out->class = NET_ICMP_ERROR;
+    return DROP_NONE;
+}
+
 static enum drop_reason parse_icmp4(struct net_packet *out)
 {
     struct icmp_echo e;
+    if (out->l4_len >= ICMP_HEADER && icmp4_is_error(out->l4[0]))
+        return parse_icmp_error(out, 0);
     enum drop_reason why = icmp_parse(out->l4, out->l4_len, 0, &e);
     if (why)
         return why;
@@ -108,6 +119,8 @@ static enum drop_reason parse_icmp6(struct net_packet *out)
     }
     struct icmp_echo e;
     uint64_t sum = checksum_pseudo(out->source, out->destination, NET_PROTOCOL_ICMP6, out->l4_len);
+    if (icmp6_is_error(type))
+        return parse_icmp_error(out, sum);
     enum drop_reason why = icmp_parse(out->l4, out->l4_len, sum, &e);
     if (why)
         return why;

@@ -1,7 +1,7 @@
 /*
  * The net layer: from a frame to a named packet and back. Pure: bytes in, a struct or a drop reason out.
  *
- * Owns: Ethernet, ARP, IPv4, IPv6, ICMP echo, neighbour discovery, UDP headers, the Internet checksum, and
+ * Owns: Ethernet, ARP, IPv4, IPv6, ICMP echo and errors, neighbour discovery, UDP headers, the Internet checksum, and
  * what is known of the neighbours on the link (neighbour.h). Refuses, each with its reason (drop_reason.def):
  * VLAN tags, fragments, IPv6 extension headers (but one hop-by-hop, which is skipped), sources that cannot be
  * answered, wrong checksums of IPv4, ICMP and UDP. TCP's own header and checksum are the tcp folder's
@@ -34,6 +34,7 @@ enum net_class {
     NET_ARP,      /* request or reply */
     NET_ICMP4,    /* echo request */
     NET_ICMP6,    /* echo request */
+    NET_ICMP_ERROR, /* of either family, its checksum good: icmp_error.h */
     NET_ND,       /* neighbour solicitation or advertisement */
     NET_TCP,
     NET_UDP,

@@ -62,6 +62,8 @@ static enum drop_reason challenge(struct arrival *a, enum drop_reason reason)
     }
     if (c->challenge_count >= a->env->config->challenge_max)
         return DROP_TCP_CHALLENGE_RATE;
+    if (!tcp_challenge_take(a->env->challenges, a->now_us))
+        return DROP_TCP_CHALLENGE_WORKER;
     c->challenge_count++;
     c->flags |= TCP_F_ACK_NOW;
     TCP_COUNT(a->env, challenges);

@@ -70,6 +70,20 @@ typedef size_t tcp_extend_fn(void *stream, size_t room);
 /* Re-creates `len` sent bytes from stream position `pos` into dst; returns len, or less when it cannot. */
 typedef size_t tcp_fill_fn(void *stream, uint64_t pos, uint8_t *dst, size_t len);
 
+/*
+ * Challenge ACKs that all connections of a worker may send in one second (RFC 5961 section 7). How many is drawn anew each second
+ * between half of the limit and all of it, so that nobody can count them out (CVE-2016-5696). All zero is a fresh one.
+ */
+struct tcp_challenges {
+    uint64_t second;
+    uint32_t left;
+    uint32_t limit;
+    uint8_t key[16];
+};
+
+/* May one more be sent? NULL: there is no limit. */
+bool tcp_challenge_take(struct tcp_challenges *t, uint64_t now_us);
+
 /* What the calls of one connection need from outside. */
 struct tcp_env {
     const struct tcp_config *config;
@@ -78,6 +92,7 @@ struct tcp_env {
     tcp_extend_fn *extend; /* NULL: the stream does not grow by itself (tests set snd_end) */
     void *stream;          /* handed to extend */
     struct tcp_counters *counters;
+    struct tcp_challenges *challenges; /* of the worker, or NULL */
 };
 
 /* A received segment, host order. `data` points into the packet. */

@@ -79,6 +79,15 @@ void tls_client_session_free(struct tls_client_session *s)
     free(s);
 }
 
+/* A copy of it: OpenSSL lets each session of TLS 1.3 be resumed only once. */
+static bool set_session(SSL *ssl, SSL_SESSION *session)
+{
+    SSL_SESSION *copy = SSL_SESSION_dup(session);
+    bool ok = copy && SSL_set_session(ssl, copy) == 1;
+    SSL_SESSION_free(copy);
+    return ok;
+}
+
 struct tls_handshake *tls_client_start(struct tls_client *c, const char *server_name,
                                        struct tls_client_session *resume, bool want_ticket,
                                        struct tls_step_result *out)
@@ -89,7 +98,7 @@ struct tls_handshake *tls_client_start(struct tls_client *c, const char *server_
     h->want_ticket = want_ticket;
     bool ok = !server_name ||
               (SSL_set_tlsext_host_name(h->ssl, server_name) == 1 && SSL_set1_host(h->ssl, server_name) == 1);
-    ok = ok && (!resume || SSL_set_session(h->ssl, resume->session) == 1);
+    ok = ok && (!resume || set_session(h->ssl, resume->session));
     if (!ok) {
         tls_handshake_free(h);
         return NULL;

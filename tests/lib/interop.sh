@@ -90,7 +90,9 @@ suite_interop() {
         report_fail "interop: the clients can be installed"
         return
     fi
+    VOXPOP_BUILD=$BUILD interop_node interop/inflate 60 inflate
     [ "$LONG" = no ] || export VOXPOP_KILLS=200 VOXPOP_FRAMES=30000
     interop_with 1
     interop_with 2
+    report_run interop/port 180 "$INTEROP/port.sh"
 }

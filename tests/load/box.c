@@ -92,6 +92,7 @@ bool box_start(struct box *b, const char *config_file, const char *program)
     txn_attach(&b->txn, b->region.base, region_section(&b->region, SECTION_CONTROL_TXN));
     ring_consumer(&b->notice, region_part(&b->region, 0, PART_RING_NOTICE));
     ring_producer(&b->command, region_part(&b->region, 0, PART_RING_COMMAND));
+    ring_producer(&b->fanout, region_part(&b->region, 0, PART_RING_FANOUT));
     return true;
 }
 
@@ -121,21 +122,50 @@ bool box_alive(struct box *b)
     return false;
 }
 
-bool box_member_set(struct box *b, const struct verb_member *m)
+bool box_post(struct box *b, struct ring_end *ring, enum verb verb, const void *body, uint32_t length)
 {
     txn_begin(&b->txn);
-    struct ring_entry *e = ring_reserve(&b->command, &b->txn, VERB_MEMBER_SET, sizeof *m);
+    struct ring_entry *e = ring_reserve(ring, &b->txn, (uint16_t)verb, length);
     if (e)
-        memcpy(e->payload, m, sizeof *m);
+        memcpy(e->payload, body, length);
     txn_commit(&b->txn);
     txn_publish(&b->txn);
     return e != NULL;
 }
 
+bool box_member_set(struct box *b, const struct verb_member *m)
+{
+    return box_post(b, &b->command, VERB_MEMBER_SET, m, sizeof *m);
+}
+
+uint64_t box_event(struct box *b, const char *text, uint32_t length)
+{
+    struct event_log *log = region_section(&b->region, SECTION_EVENT_LOG);
+    uint64_t at = atomic_load(&log->head), bytes = (sizeof(struct event) + length + 15) & ~15ull;
+    uint64_t left = EVENT_SEGMENT_BYTES - at % EVENT_SEGMENT_BYTES;
+    if (left < bytes)
+        at += left;
+    if (at + bytes > event_log_bytes(log))
+        return UINT64_MAX;
+    struct event *e = event_at(log, at);
+    *e = (struct event){.length = (uint32_t)bytes,
+                        .position = at,
+                        .classes = ~0ull,
+                        .except_session = UINT32_MAX,
+                        .variant = {{sizeof *e, length}}};
+    memcpy(e + 1, text, length);
+    atomic_store(&log->head, at + bytes);
+    return at;
+}
+
 void box_listen(struct box *b)
 {
     struct ring_entry *e;
-    while ((e = ring_next(&b->notice))) {
+    while ((e = b->waiting ? b->waiting : ring_next(&b->notice))) {
+        bool done = !b->on_notice || b->on_notice(b->user, e);
+        b->waiting = done ? NULL : e;
+        if (!done)
+            return;
         txn_begin(&b->txn);
         ring_done(&b->notice, &b->txn, e);
         txn_commit(&b->txn);
@@ -154,26 +184,26 @@ const struct counters *box_counters(const struct box *b)
     return region_part(&b->region, 0, PART_COUNTERS);
 }
 
-/* Of one thread, if it is a worker. */
-static double waited_ns(const char *directory)
+/* Nanoseconds that one thread ran or waited for a CPU, if its name begins so. */
+static double thread_ns(const char *directory, const char *prefix, bool waited)
 {
     char path[PATH_MAX], name[32] = "";
-    unsigned long long ran, waited = 0;
+    unsigned long long ran = 0, waits = 0;
     snprintf(path, sizeof path, "%s/comm", directory);
     FILE *f = fopen(path, "re");
-    bool is_worker = f && fgets(name, sizeof name, f) && strncmp(name, "rte-worker", 10) == 0;
+    bool is_it = f && fgets(name, sizeof name, f) && strncmp(name, prefix, strlen(prefix)) == 0;
     if (f)
         fclose(f);
     snprintf(path, sizeof path, "%s/schedstat", directory);
-    f = is_worker ? fopen(path, "re") : NULL;
-    if (f && fscanf(f, "%llu %llu", &ran, &waited) != 2)
-        waited = 0;
+    f = is_it ? fopen(path, "re") : NULL;
+    if (f && fscanf(f, "%llu %llu", &ran, &waits) != 2)
+        ran = waits = 0;
     if (f)
         fclose(f);
-    return (double)waited;
+    return (double)(waited ? waits : ran);
 }
 
-double box_waited_us(const struct box *b)
+static double threads_us(const struct box *b, const char *prefix, bool waited)
 {
     char pattern[64];
     glob_t found;
@@ -182,7 +212,51 @@ double box_waited_us(const struct box *b)
     if (glob(pattern, 0, NULL, &found) != 0)
         return 0;
     for (size_t i = 0; i < found.gl_pathc; i++)
-        ns += waited_ns(found.gl_pathv[i]);
+        ns += thread_ns(found.gl_pathv[i], prefix, waited);
     globfree(&found);
     return ns / 1000;
+}
+
+double box_waited_us(const struct box *b)
+{
+    return threads_us(b, "rte-worker", true);
+}
+
+double box_cpu_us(const struct box *b, const char *thread)
+{
+    return threads_us(b, thread, false);
+}
+
+/* ---- memory ---- */
+
+static uint64_t kilobytes(const char *line, const char *key)
+{
+    size_t n = strlen(key);
+    return strncmp(line, key, n) == 0 ? strtoull(line + n, NULL, 10) * 1024 : 0;
+}
+
+bool box_memory(const struct box *b, struct box_memory *out)
+{
+    char path[64], line[PATH_MAX + 128], region[PATH_MAX] = "";
+    ssize_t n = readlink(b->region_path, region, sizeof region - 1);
+    region[n > 0 ? n : 0] = 0;
+    snprintf(path, sizeof path, "/proc/%d/smaps", (int)b->dataplane);
+    FILE *f = fopen(path, "re");
+    bool is_region = false;
+    *out = (struct box_memory){0};
+    if (!f)
+        return false;
+    while (fgets(line, sizeof line, f)) {
+        unsigned long long start, end;
+        char key[64];
+        if (sscanf(line, "%llx-%llx %63s", &start, &end, key) == 3) {
+            is_region = strstr(line, b->region_path) || (region[0] && strstr(line, region));
+            out->region += is_region ? end - start : 0;
+        } else if (!is_region) {
+            out->huge += kilobytes(line, "Shared_Hugetlb:") + kilobytes(line, "Private_Hugetlb:");
+            out->heap += kilobytes(line, "Rss:");
+        }
+    }
+    fclose(f);
+    return out->region != 0;
 }

@@ -35,12 +35,26 @@ struct load_options {
     unsigned repeats;
     unsigned keys; /* for `seal` */
     uint64_t seed;
+    /* chat */
+    const char *ca, *device, *target;
+    unsigned connections, opening; /* in all, and at a time */
+    uint16_t server_port;
+    double heartbeat; /* s */
+    double slow;      /* share of clients that stop reading */
+    double deaths;    /* a second */
+    double peak;      /* round trips/s that loads are shares of; 0: find it */
+    double storm;     /* s: then all die at once, and come again */
+    bool resume, sessions, verify_all;
 };
 
 /* Each returns the process's exit status. */
 int load_voice_fanout(const struct load_options *o);
 int load_wire(const struct load_options *o);
 int load_seal(const struct load_options *o);
+int load_connections(const struct load_options *o);
+int load_fanout(const struct load_options *o);
+int load_gateway_echo(const struct load_options *o);
+int load_handshakes(const struct load_options *o);
 
 /* ---- the generator's own time ---- */
 
@@ -82,6 +96,12 @@ static inline double load_busy_share(const struct load_time *t)
 
 /* Connects to the memif server at `socket`. NULL, with a line on stderr, if that fails. */
 struct port_queue *load_port(const struct load_options *o, const char *socket);
+
+/* The same on o->device, a DPDK device such as net_af_xdp0,iface=NAME. */
+struct port_queue *load_device(const struct load_options *o);
+
+/* Ctrl-C came: figures so far, and out. */
+bool load_interrupted(void);
 
 /* Runs fn(arg) on the generator's pinned thread; what it returned. */
 int load_run(int (*fn)(void *arg), void *arg);

@@ -4,6 +4,7 @@
  */
 #include "load.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -26,14 +27,14 @@ double load_ticks_per_us(void)
     return ticks;
 }
 
-struct port_queue *load_port(const struct load_options *o, const char *socket)
+static struct port_queue *start(const struct load_options *o, enum port_profile profile, const char *where)
 {
     char error[PORT_ERROR_MAX];
-    struct port_config pc = {.profile = PORT_MEMIF,
+    struct port_config pc = {.profile = profile,
                              .workers = 1,
                              .cpu = {o->cpu},
                              .interfaces = 1,
-                             .interface = {socket},
+                             .interface = {where},
                              .file_prefix = "voxpop-load",
                              .descriptors = o->descriptors};
     if (port_start(&pc, error)) {
@@ -49,9 +50,31 @@ struct port_queue *load_port(const struct load_options *o, const char *socket)
         port_maintain();
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     }
-    fprintf(stderr, "voxpop-load: nobody answers at %s\n", socket);
+    fprintf(stderr, "voxpop-load: nobody answers at %s\n", where);
     port_stop();
     return NULL;
+}
+
+struct port_queue *load_port(const struct load_options *o, const char *socket)
+{
+    return start(o, PORT_MEMIF, socket);
+}
+
+struct port_queue *load_device(const struct load_options *o)
+{
+    return start(o, PORT_PCI, o->device);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number)
+{
+    interrupted = 1;
+}
+
+bool load_interrupted(void)
+{
+    return interrupted != 0;
 }
 
 struct job {
@@ -71,6 +94,8 @@ static int run_job(void *arg)
 int load_run(int (*fn)(void *arg), void *arg)
 {
     struct job j = {.fn = fn, .arg = arg};
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = on_interrupt}, NULL);
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_interrupt}, NULL);
     load_ticks_per_us();
     if (port_launch(0, run_job, &j))
         return 1;

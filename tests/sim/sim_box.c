@@ -271,7 +271,7 @@ static void check_connection(struct sim *s, struct found *f, struct connection *
     uint64_t pos = 0;
     tcp_check(&c->tcp);
     f->connections++;
-    f->handshakes += (c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind) == CONNECTION_HANDSHAKE;
+    f->handshakes += c->kind == CONNECTION_HANDSHAKE;
     for (uint32_t i = c->record_head; i != POOL_NONE; records++) {
         const struct tx_record *r = pool_at(w->records, i);
         assert_true(!records || r->pos == pos);
@@ -386,12 +386,29 @@ void sim_turns(struct sim *s, unsigned n)
 
 /* ---- beginning and end ---- */
 
+static void start_worker(struct sim *s)
+{
+    char why[256];
+    struct handshake_source source = {
+        .user = s, .submit = shake_submit, .cancel = shake_cancel, .poll = shake_poll};
+    s->worker = worker_new_with(&s->region, 0, &s->config, s->port, &source, s->now_us, why);
+    assert_non_null(s->worker);
+    s->worker->answers_link = true;
+}
+
+void sim_restart(struct sim *s)
+{
+    worker_free(s->worker);
+    s->results = 0;
+    start_worker(s);
+}
+
 void sim_start(struct sim *s, const struct region_geometry *g, uint64_t seed)
 {
-    uint8_t boot_id[16] = {1}, prefix[16] = {[10] = 0xff, [11] = 0xff, 198, 18};
-    struct route_hop link = {0};
+    uint8_t boot_id[16] = {1}, prefix[16] = {[10] = 0xff, [11] = 0xff, 198, 18}, anyone[16] = {[10] = 0xff, [11] = 0xff};
+    struct route_hop link = {0}, gateway = {0}; /* everybody else is behind the clients' host */
     unsigned half;
-    char why[256];
+    memcpy(gateway.gateway, sim_client_ip, sizeof gateway.gateway);
     memset(s, 0, offsetof(struct sim, client));
     for (uint32_t i = 0; i < CLIENTS; i++)
         memset(&s->client[i].tcp, 0, sizeof s->client[i].tcp);
@@ -403,7 +420,8 @@ void sim_start(struct sim *s, const struct region_geometry *g, uint64_t seed)
     assert_true(memory != MAP_FAILED);
     region_format(&s->region, memory, g, boot_id);
     struct route_tables *routes = region_section(&s->region, SECTION_ROUTES);
-    assert_true(route_write(&routes->swap, &half) && route_add(&routes->table[half], prefix, 111, &link));
+    assert_true(route_write(&routes->swap, &half) && route_add(&routes->table[half], prefix, 111, &link) &&
+                route_add(&routes->table[half], anyone, 96, &gateway));
     route_publish(&routes->swap, NULL);
     s->config = (struct worker_config){
         .tcp = tcp_config_default(),
@@ -426,12 +444,8 @@ void sim_start(struct sim *s, const struct region_geometry *g, uint64_t seed)
     s->config.tcp.time_wait_us = 500000;
     net_addresses_add(&s->config.addresses, sim_server_ip);
     struct port_virtual port = {.rx = port_in, .tx = port_out, .user = s, .mac = {2, 0, 0, 0, 0, 1}};
-    struct handshake_source source = {
-        .user = s, .submit = shake_submit, .cancel = shake_cancel, .poll = shake_poll};
     s->port = port_virtual_open(&port);
-    s->worker = worker_new_with(&s->region, 0, &s->config, s->port, &source, s->now_us, why);
-    assert_non_null(s->worker);
-    s->worker->answers_link = true;
+    start_worker(s);
     txn_attach(&s->txn, s->region.base, region_section(&s->region, SECTION_CONTROL_TXN));
     ring_consumer(&s->notice, region_part(&s->region, 0, PART_RING_NOTICE));
     ring_producer(&s->command, region_part(&s->region, 0, PART_RING_COMMAND));

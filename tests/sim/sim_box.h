@@ -48,6 +48,9 @@ uint32_t sim_chance(struct sim *s, uint32_t n);
 void sim_start(struct sim *s, const struct region_geometry *g, uint64_t seed);
 void sim_stop(struct sim *s);
 
+/* The worker's process is another now: what it had on its heap is gone. */
+void sim_restart(struct sim *s);
+
 /* The client's frames are put on the wire. */
 void sim_gather(struct sim *s, struct sim_client *c);
 

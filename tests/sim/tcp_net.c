@@ -371,7 +371,7 @@ static void endpoint_open(struct net *n, unsigned number)
     txn_attach(&e->txn, e->region, e->log);
     e->blocks = (struct pool *)(void *)(e->region + log_bytes);
     pool_init(e->blocks, e->blocks + 1, BLOCK_SIZE, e->side.blocks);
-    e->env = (struct tcp_env){&e->side.config, e->blocks, &e->txn, extend, e, &e->counters};
+    e->env = (struct tcp_env){.config = &e->side.config, .blocks = e->blocks, .txn = &e->txn, .extend = extend, .stream = e, .counters = &e->counters};
     static const uint8_t ip4[2][16] = {{[10] = 0xff, 0xff, 198, 18, 0, 2},
                                        {[10] = 0xff, 0xff, 198, 18, 0, 1}};
     static const uint8_t ip6[2][16] = {{0xfd, 0, 0, 0x18, [15] = 2}, {0xfd, 0, 0, 0x18, [15] = 1}};

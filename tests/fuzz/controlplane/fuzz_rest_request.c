@@ -63,7 +63,7 @@ static void make_guild(void)
     for (uint64_t i = 0; i < 2; i++) {
         struct token t = {.user_id = 1000 + i};
         if (!*tokens[i])
-            token_make(t.user_id, tokens[i]);
+            token_make(model->token_key, t.user_id, tokens[i]);
         token_hash(tokens[i], strlen(tokens[i]), t.hash);
         model_put_token(model, &t);
     }

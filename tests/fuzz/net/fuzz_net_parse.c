@@ -1,10 +1,11 @@
 /*
- * Whole frames: net_parse, the responders and the neighbour table. What was parsed must lie within the frame,
+ * Whole frames: net_parse, the responders, ICMP errors and the neighbour table. What was parsed must lie within the frame,
  * and an answer must be a frame that parses again.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdlib.h>
 
+#include "dataplane/net/icmp_error.h"
 #include "dataplane/net/neighbour.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -23,6 +24,16 @@ static void check_slices(const uint8_t *frame, size_t len, const struct net_pack
     require(p->l4 >= frame && p->l4 + p->l4_len <= frame + len);
     if (p->class == NET_UDP)
         require(p->payload == p->l4 + 8 && p->payload_len + 8 == p->l4_len);
+}
+
+/* What an ICMP error says was said to the one who sent it, and makes a path no smaller than one can be. */
+static void check_icmp_error(const struct net_packet *p)
+{
+    struct icmp_error e;
+    if (icmp_error_parse(p, &e) != DROP_NONE)
+        return;
+    require(memcmp(e.source, p->destination, 16) == 0);
+    require(!e.mtu || e.mtu >= (p->is6 ? PATH_MTU6_MIN : PATH_MTU4_MIN));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -47,6 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         neighbour_request(&neighbours, 3, target);
         memcpy(p.destination_mac, our_mac, 6);
     }
+    if (class == NET_ICMP_ERROR)
+        check_icmp_error(&p);
     if (class == NET_ARP)
         answer = arp_reply(frame, room, &p, &ours, our_mac, &why);
     else if (class == NET_ND)

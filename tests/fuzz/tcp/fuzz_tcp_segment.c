@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct player f = {.config = tcp_config_default(), .now_us = 1000000000};
     struct script in = {data, data + size};
     f.config.rcv_limit = LIMIT;
-    f.env = (struct tcp_env){&f.config, blocks, NULL, extend, &f, NULL};
+    f.env = (struct tcp_env){.config = &f.config, .blocks = blocks, .extend = extend, .stream = &f};
     open_conn(&f, next(&in));
     for (int steps = 0; in.p < in.end && steps < 500; steps++)
         step(&f, &in);

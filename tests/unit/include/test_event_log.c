@@ -80,8 +80,8 @@ static const char *text_for(uint64_t user, bool content)
 static void content_goes_to_those_with_the_intent_and_to_the_exceptions(void **state)
 {
     uint32_t at = offsetof(typeof(written), text);
-    written.event.variant[EVENT_FULL] = (struct event_variant){at, 12};
-    written.event.variant[EVENT_WITHOUT_CONTENT] = (struct event_variant){at + 12, 7};
+    written.event.variant[EVENT_FULL] = (struct event_variant){.offset = at, .length = 12};
+    written.event.variant[EVENT_WITHOUT_CONTENT] = (struct event_variant){.offset = at + 12, .length = 7};
     assert_string_equal(text_for(5, true), "with content");
     assert_string_equal(text_for(5, false), "without");
     assert_string_equal(text_for(70, false), "with content");
@@ -94,8 +94,8 @@ static void content_goes_to_those_with_the_intent_and_to_the_exceptions(void **s
 static void event_without_a_second_variant_is_the_same_for_all(void **state)
 {
     uint32_t at = offsetof(typeof(written), text);
-    written.event.variant[EVENT_FULL] = (struct event_variant){at, 12};
-    written.event.variant[EVENT_WITHOUT_CONTENT] = (struct event_variant){0, 0};
+    written.event.variant[EVENT_FULL] = (struct event_variant){.offset = at, .length = 12};
+    written.event.variant[EVENT_WITHOUT_CONTENT] = (struct event_variant){0};
     assert_string_equal(text_for(5, false), "with content");
     assert_string_equal(text_for(70, false), "with content");
 }

@@ -65,6 +65,9 @@ static size_t answer(struct packet *packet, const uint8_t mac[6])
     case NET_UDP:
         len = udp_back(packet->data, &p, mac, &why);
         break;
+    case NET_ICMP_ERROR:
+        why = DROP_ICMP_SOFT;
+        break;
     case NET_TCP:
         why = DROP_TCP_PORT;
         break;

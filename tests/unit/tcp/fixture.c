@@ -25,7 +25,7 @@ static void set_up(struct fix *f)
     f->config.rcv_limit = WINDOW;
     f->blocks = malloc(sizeof *f->blocks + BLOCKS * BLOCK_SIZE);
     pool_init(f->blocks, f->blocks + 1, BLOCK_SIZE, BLOCKS);
-    f->env = (struct tcp_env){&f->config, f->blocks, NULL, extend, f, &f->counters};
+    f->env = (struct tcp_env){.config = &f->config, .blocks = f->blocks, .extend = extend, .stream = f, .counters = &f->counters};
     f->next = (struct tcp_segment){.src_port = 40000, .dst_port = 443, .window = WINDOW};
 }
 

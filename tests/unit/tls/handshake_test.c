@@ -466,8 +466,11 @@ static void our_client_connects_and_resumes(void **state)
         assert_false(resumed);
         struct tls_client_session *second = both_ours(client, first, &resumed);
         assert_true(resumed);
+        struct tls_client_session *third = both_ours(client, first, &resumed);
+        assert_true(resumed);
         tls_client_session_free(first);
         tls_client_session_free(second);
+        tls_client_session_free(third);
         tls_client_free(client);
     }
 }

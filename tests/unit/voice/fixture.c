@@ -29,6 +29,20 @@ static bool notify(void *user, enum notice what, const void *body, uint32_t leng
 
 static void keep(struct fix *f, const struct voice_target *t);
 
+static bool hand(void *user, uint32_t worker, uint64_t channel_id, const struct voice_frame *frame)
+{
+    struct fix *f = user;
+    assert_true(channel_id >= CHANNEL);
+    if (f->ring_to_parts_full)
+        return false;
+    f->handed_to |= 1u << worker;
+    f->handed = *frame;
+    memcpy(f->handed_bytes, frame->data, (size_t)frame->header_length + frame->text_length);
+    f->handed.data = f->handed_bytes;
+    f->handed.sender = MEMBER_NONE;
+    return true;
+}
+
 static void attach(struct fix *f)
 {
     uint8_t *p = f->region;
@@ -44,12 +58,15 @@ static void process_starts(struct fix *f)
     struct voice_config config = {.worker = WORKER,
                                   .packets_per_second_max = RATE,
                                   .discoveries_per_second_max = DISCOVERIES,
-                                  .pending_max = PENDING};
+                                  .pending_max = PENDING,
+                                  .speakers_max = f->speakers_max,
+                                  .ticks_per_us = 2};
     struct voice_env env = {.txn = &f->txn,
                             .rooms = f->rooms,
                             .members = f->members,
                             .counters = &f->counters,
                             .notify = notify,
+                            .hand = hand,
                             .user = f};
     txn_recover(&f->txn);
     f->v = voice_new(&config, &env);
@@ -70,6 +87,11 @@ static struct fix *allocate(void)
 
 struct fix *given(void)
 {
+    return given_speakers(0);
+}
+
+struct fix *given_speakers(uint32_t max)
+{
     assert_true(aead_init(AEAD_BACKEND_AUTO));
     assert_true(sodium_init() >= 0);
     struct fix *f = allocate();
@@ -79,6 +101,7 @@ struct fix *given(void)
     pool_init(f->rooms, f->rooms + 1, sizeof(struct room), ROOMS);
     pool_init(f->members, f->members + 1, sizeof(struct voice_member), MEMBERS);
     f->now = START;
+    f->speakers_max = max;
     process_starts(f);
     return f;
 }
@@ -211,6 +234,7 @@ enum voice_verdict arrives_in(struct fix *f, const struct client *c, const void 
                                .peer_port = c->port,
                                .local_port = 40000 + WORKER,
                                .local_ip = {[10] = 0xff, [11] = 0xff, 198, 18, 0, 1},
+                               .arrived = f->ticks,
                                .holder = memory};
     memcpy(d.peer_ip, c->ip, sizeof d.peer_ip);
     memcpy(f->last, p, len);
@@ -245,6 +269,15 @@ static void gcm(bool sealing, const struct client *c, const uint8_t *nonce, cons
     EVP_CIPHER_CTX_free(ctx);
 }
 
+/* A secretbox whose nonce is the header; everything behind the twelve bytes is in it. */
+static size_t seals_legacy(const struct client *c, const uint8_t *text, size_t len, uint8_t *dst)
+{
+    uint8_t nonce[24] = {0};
+    memcpy(nonce, dst, 12);
+    crypto_secretbox_easy(dst + 12, text, len, nonce, c->key);
+    return 12 + crypto_secretbox_MACBYTES + len;
+}
+
 size_t seals_as(const struct client *c, uint32_t counter, const char *payload, uint8_t *dst)
 {
     static const uint8_t preamble[4] = {0xbe, 0xde, 0, 1}, body[4] = {0x10, 0x7f, 0, 0};
@@ -263,6 +296,11 @@ size_t seals_as(const struct client *c, uint32_t counter, const char *payload, u
     }
     memcpy(text + len, payload, strlen(payload));
     len += strlen(payload);
+    if (c->mode == VOICE_XSALSA20) {
+        memmove(text + (c->extension ? 4 : 0), text, len);
+        memcpy(text, preamble, c->extension ? 4 : 0);
+        return seals_legacy(c, text, len + (c->extension ? 4 : 0), dst);
+    }
     put_be32(nonce, counter);
     bool ok = true;
     unsigned long long tag_length;
@@ -294,6 +332,11 @@ bool opens(const struct client *c, const uint8_t *p, size_t len, uint8_t *text, 
 {
     size_t header = p[0] & 0x10 ? 16 : 12;
     uint8_t nonce[24] = {0}, tag[16];
+    if (c->mode == VOICE_XSALSA20) {
+        memcpy(nonce, p, 12);
+        *text_length = len - 28;
+        return len > 28 && crypto_secretbox_open_easy(text, p + 12, len - 12, nonce, c->key) == 0;
+    }
     if (len < header + 20)
         return false;
     size_t n = len - header - 20;
@@ -337,6 +380,7 @@ unsigned round_out(struct fix *f)
         for (unsigned i = 0; i < n; i++)
             targets[i].payload = wire[i];
         voice_seal(f->v, targets, n);
+        voice_sent(f->v, f->ticks);
         for (unsigned i = 0; i < n; i++) {
             if (!targets[i].payload)
                 continue;

@@ -74,7 +74,13 @@ struct fix {
     bool ring_full;
     struct heard heard[HEARD_MAX];
     unsigned heard_count;
-    unsigned released;        /* holders given back */
+    unsigned released; /* holders given back */
+    uint32_t speakers_max;
+    uint64_t ticks;     /* that packets arrive at, 2 a microsecond */
+    uint32_t handed_to; /* workers that frames were handed to, a bit each */
+    struct voice_frame handed;
+    uint8_t handed_bytes[1600];
+    bool ring_to_parts_full;
     uint8_t memory[64][1600]; /* of received packets, in turn */
     unsigned memory_next;
     uint8_t last[1600]; /* the last datagram that was put in, as it was put in */
@@ -85,6 +91,8 @@ struct fix {
 };
 
 struct fix *given(void);
+/* The same with so many speakers heard at a time. */
+struct fix *given_speakers(uint32_t max);
 void done(struct fix *f);
 
 /* A copy of the region and a new process on it, as after a kill now. */

@@ -202,6 +202,39 @@ static void two_clients_meet_in_a_room(void **state)
     finish(w);
 }
 
+static bool owned(const struct world *w, uint64_t key)
+{
+    const struct route_map *map = region_section(&w->region, SECTION_OWNER_MAP);
+    uint64_t box = 0;
+    return route_map_get(map, route_active(&map->swap), key, &box) && box == THIS_BOX;
+}
+
+static void this_box_owns_its_guilds_the_users_with_a_session_and_the_rooms_with_a_member(void **state)
+{
+    struct world *w;
+    begin(&w);
+    world_run(w);
+    assert_true(owned(w, w->guild));
+    assert_false(owned(w, w->user[0]));
+    struct call a = join(w, 0, 0, 8);
+    assert_true(owned(w, w->user[0]));
+    assert_true(owned(w, w->voice));
+    assert_false(owned(w, w->user[1]));
+    assert_false(owned(w, w->text));
+    world_restart(w);
+    world_run(w);
+    assert_true(owned(w, w->guild) && owned(w, w->user[0]) && owned(w, w->voice));
+    op4(w, a.gateway, 0, "false");
+    assert_false(owned(w, w->voice));
+    client_gone(w, a.gateway, 0);
+    world_run(w);
+    assert_true(owned(w, w->user[0])); /* he may resume */
+    world_pass(w, w->control.config.keep_gateway_ms + 1000);
+    assert_false(owned(w, w->user[0]));
+    assert_true(owned(w, w->guild));
+    finish(w);
+}
+
 static void a_first_packet_counts_as_speaking_once(void **state)
 {
     struct world *w;
@@ -535,6 +568,7 @@ int main(void)
         cmocka_unit_test(a_join_is_answered_in_strict_order_with_the_gateway_session_id),
         cmocka_unit_test(a_channel_that_is_none_of_his_is_not_answered),
         cmocka_unit_test(two_clients_meet_in_a_room),
+        cmocka_unit_test(this_box_owns_its_guilds_the_users_with_a_session_and_the_rooms_with_a_member),
         cmocka_unit_test(a_first_packet_counts_as_speaking_once),
         cmocka_unit_test(a_listener_is_bound_only_to_the_address_that_discovery_told),
         cmocka_unit_test(the_voice_gateway_refuses_with_its_codes),
