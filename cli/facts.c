@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/facts.h"
+#include "controlplane/noc/quality.h"
 
 #include <arpa/inet.h>
 #include <math.h>
@@ -120,22 +121,32 @@ json_t *facts_member(const struct voice_member *m, uint32_t index)
     char address[64] = "-";
     if (m->address != ADDRESS_NONE)
         facts_address(m->peer_ip, m->peer_port, address);
+    static const char *const kind[] = {"native", "webrtc"};
     double jitter_ms = s->jitter / 16.0 / VOICE_CLOCK_KHZ;
-    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:f, s:o, s:b, s:b}", "member",
-                     number(index), "user", facts_id(m->user_id), "ssrc", number(m->ssrc), "address_state",
-                     NAMED(state, m->address), "address", address, "mode", facts_voice_mode(m->mode),
-                     "received_packets", number(m->rx_packets), "sent_packets", number(m->tx_packets),
-                     "dropped", number(m->rx_dropped), "lost", number(s->lost), "jitter_ms",
-                     round(jitter_ms * 100) / 100, "address_moves", number(m->moved), "muted",
-                     (m->flags & MEMBER_MUTED) != 0, "deaf", (m->flags & MEMBER_DEAF) != 0);
+    json_t *j = json_pack(
+        "{s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:f, s:o, s:b, s:b}", "member", number(index),
+        "user", facts_id(m->user_id), "ssrc", number(m->ssrc), "address_state", NAMED(state, m->address),
+        "address", address, "mode", facts_voice_mode(m->mode), "received_packets", number(m->rx_packets),
+        "sent_packets", number(m->tx_packets), "dropped", number(m->rx_dropped), "lost", number(s->lost),
+        "jitter_ms", round(jitter_ms * 100) / 100, "address_moves", number(m->moved), "muted",
+        (m->flags & MEMBER_MUTED) != 0, "deaf", (m->flags & MEMBER_DEAF) != 0);
+    json_object_set_new(j, "kind", json_string(NAMED(kind, m->kind)));
+    json_object_set_new(j, "reordered", number(s->reordered));
+    json_object_set_new(j, "gaps", number(s->gaps));
+    json_object_set_new(j, "concealed", number(s->concealed));
+    json_object_set_new(j, "rtcp", number(m->rtcp));
+    return j;
 }
 
 json_t *facts_room(const struct region *r, uint32_t worker, uint32_t index)
 {
     const struct room *room = pool_at(region_part(r, worker, PART_ROOMS), index);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "room",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "room",
                      number((uint64_t)worker * r->header->geometry.rooms + index), "channel",
                      facts_id(room->channel_id), "guild", facts_id(room->guild_id), "worker", number(worker),
                      "members", number(room->count), "packets_in", number(room->packets_in), "packets_out",
-                     number(room->packets_out), "age_s", (json_int_t)facts_age_s(room->opened_us));
+                     number(room->packets_out), "parts_elsewhere",
+                     number((uint64_t)__builtin_popcount(room->parts)), "silent", number(room->silent),
+                     "not_loudest", number(room->not_loudest), "residence",
+                     quality_residence(room->residence), "age_s", (json_int_t)facts_age_s(room->opened_us));
 }

@@ -144,10 +144,12 @@ static json_t *presence_list(struct control *c, const json_t *args)
 
 /* ---- rooms ---- */
 
+/* Of a room in parts: the part at the first worker. */
 static json_t *room_json(const struct voice_room *r)
 {
+    uint32_t worker = (uint32_t)__builtin_ctz(r->parts);
     return json_pack("{s:o, s:o, s:i, s:i, s:i}", "channel_id", id_json(r->channel_id), "guild_id",
-                     id_json(r->guild_id), "worker", (int)r->worker, "room", (int)r->index, "members",
+                     id_json(r->guild_id), "worker", (int)worker, "room", (int)r->index[worker], "members",
                      (int)r->count);
 }
 

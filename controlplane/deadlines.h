@@ -14,6 +14,7 @@
 enum deadline_kind {
     DEADLINE_IDENTIFY, /* subject: connection handle that must have identified */
     DEADLINE_AWAY,     /* subject: generation << 32 | session whose client has been away for long */
+    DEADLINE_AFK,      /* subject: voice slot that may have been silent for long */
     DEADLINE_TOKEN     /* subject: voice slot that is owed a new VOICE_SERVER_UPDATE (its flag tells whether
                           still) */
 };

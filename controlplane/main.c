@@ -90,6 +90,7 @@ static void make_control_config(const struct process *p, struct control_config *
     cc->voice_endpoint = p->voice_endpoint;
     cc->voice_ip = p->voice_ip;
     cc->voice_port_base = (uint16_t)c->voice.port_base;
+    cc->voice_members_per_core = c->voice.members_per_core;
     memset(cc->voice_modes, 0, sizeof cc->voice_modes);
     for (uint32_t i = 0; i < c->voice.mode_count; i++)
         cc->voice_modes[i] = (uint8_t)c->voice.modes[i];

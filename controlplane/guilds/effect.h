@@ -51,7 +51,10 @@ struct effect {
     /* EFFECT_VOICE */
     bool voice_set_mute, voice_mute;
     bool voice_set_deaf, voice_deaf;
-    bool voice_move; /* to voice_channel_id; 0 disconnects */
+    bool voice_set_suppress, voice_suppress;
+    bool voice_set_request;
+    uint64_t voice_request_ms; /* asks for the word since; 0: does not */
+    bool voice_move;           /* to voice_channel_id; 0 disconnects */
     uint64_t voice_channel_id;
 };
 

@@ -32,6 +32,10 @@ void effect_write(struct json_out *o, const struct effect *e)
         out_field_bool(o, "vm", e->voice_mute);
     if (e->voice_set_deaf)
         out_field_bool(o, "vd", e->voice_deaf);
+    if (e->voice_set_suppress)
+        out_field_bool(o, "vs", e->voice_suppress);
+    if (e->voice_set_request)
+        out_field_id(o, "vr", e->voice_request_ms);
     if (e->voice_move)
         out_field_id(o, "vc", e->voice_channel_id);
     out_object_end(o);
@@ -48,7 +52,7 @@ static uint64_t read_id(const json_t *o, const char *key)
 static void effect_read(const json_t *o, struct effect *e)
 {
     const json_t *body = json_object_get(o, "b"), *mute = json_object_get(o, "vm"),
-                 *deaf = json_object_get(o, "vd");
+                 *deaf = json_object_get(o, "vd"), *suppress = json_object_get(o, "vs");
     *e = (struct effect){.kind = (enum effect_kind)json_integer_value(json_object_get(o, "k")),
                          .guild_id = read_id(o, "g"),
                          .channel_id = read_id(o, "c"),
@@ -63,6 +67,10 @@ static void effect_read(const json_t *o, struct effect *e)
                          .voice_mute = json_is_true(mute),
                          .voice_set_deaf = deaf != NULL,
                          .voice_deaf = json_is_true(deaf),
+                         .voice_set_suppress = suppress != NULL,
+                         .voice_suppress = json_is_true(suppress),
+                         .voice_set_request = json_object_get(o, "vr") != NULL,
+                         .voice_request_ms = read_id(o, "vr"),
                          .voice_move = json_object_get(o, "vc") != NULL,
                          .voice_channel_id = read_id(o, "vc")};
     if (e->name)

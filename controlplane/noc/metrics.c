@@ -5,6 +5,7 @@
  */
 #include "controlplane/noc/metrics.h"
 
+#include "controlplane/noc/quality.h"
 #include "controlplane/noc/status.h"
 
 #include <stdlib.h>
@@ -173,5 +174,6 @@ void metrics_write(FILE *to, const struct region *r)
     write_counters(to, r);
     write_drops(to, r);
     write_bounds(to, r);
+    quality_metrics(to, r);
     free(s);
 }

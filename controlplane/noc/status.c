@@ -103,6 +103,7 @@ void status_read(const struct region *r, struct status *s)
         read_worker(r, s, k);
     add_counters(&s->total, region_section(r, SECTION_CONTROL_COUNTERS));
     read_sessions(r, s);
+    quality_read(r, &s->quality);
     for (int p = 0; p < PROCESS_COUNT; p++)
         read_process(r, s, (enum region_process_name)p);
     s->ready = s->process[PROCESS_DATAPLANE].ready && s->process[PROCESS_CONTROLPLANE].ready;
@@ -175,11 +176,11 @@ static json_t *process_json(const struct status_process *p)
 
 json_t *status_json(const struct status *s, const struct status *before)
 {
-    return json_pack("{s:b, s:o, s:{s:o, s:o}, s:{s:o, s:o}, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:b, s:o, s:{s:o, s:o}, s:{s:o, s:o}, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "ready", s->ready, "ports", ports_json(s), "connections", "open",
                      number(s->connections_open), "handshaking", number(s->handshakes), "sessions", "gateway",
                      number(s->gateway_sessions), "voice", number(s->voice_sessions), "rooms", "open",
-                     number(s->rooms), "members", number(s->members), "drops", drops_json(&s->total),
+                     number(s->rooms), "members", number(s->members), "voice_quality", quality_json(&s->quality), "drops", drops_json(&s->total),
                      "counters", counters_json(&s->total), "workers", workers_json(s, before), "controlplane",
                      process_json(&s->process[PROCESS_CONTROLPLANE]), "dataplane",
                      process_json(&s->process[PROCESS_DATAPLANE]), "time_us", number(s->time_us));

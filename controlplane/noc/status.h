@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "controlplane/noc/quality.h"
 #include "region.h"
 
 /* A process that has not said that it is alive for this long is taken for dead. */
@@ -49,6 +50,7 @@ struct status {
     uint32_t connections_open, handshakes;
     uint32_t gateway_sessions, voice_sessions;
     uint32_t rooms, members;
+    struct quality quality;
     struct status_process process[PROCESS_COUNT];
 };
 

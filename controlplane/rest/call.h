@@ -119,6 +119,6 @@ rest_handler rest_messages_get, rest_message_post, rest_message_get, rest_messag
 rest_handler rest_guild_get, rest_guild_patch, rest_guild_channels, rest_guild_channel_post, rest_roles_get,
     rest_role_post, rest_role_patch, rest_role_delete;
 rest_handler rest_member_get, rest_members_get, rest_members_search, rest_member_patch,
-    rest_member_self_patch, rest_member_delete;
+    rest_member_self_patch, rest_member_delete, rest_voice_state_self_patch, rest_voice_state_patch;
 
 #endif

@@ -166,7 +166,8 @@ void rest_unknown(struct rest_call *c, int code)
                  {10009, "Unknown permission overwrite"},
                  {10011, "Unknown Role"},
                  {10013, "Unknown User"},
-                 {10014, "Unknown Emoji"}};
+                 {10014, "Unknown Emoji"},
+                 {10065, "Unknown Voice State"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].code == code) {
             rest_error(c, 404, code, table[i].what);

@@ -89,6 +89,10 @@ static const struct route routes[] = {
      "changes a member: nick, roles, mute, deaf, channel_id, communication_disabled_until"},
     {REST_DELETE, "/guilds/{guild}/members/{user}", PERM_KICK_MEMBERS, BUCKET(GUILD_CHANGE), CHANGE,
      rest_member_delete, "kicks a member"},
+    {REST_PATCH, "/guilds/{guild}/voice-states/@me", 0, BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY,
+     rest_voice_state_self_patch, "one's own voice state in a stage: suppress, request_to_speak_timestamp"},
+    {REST_PATCH, "/guilds/{guild}/voice-states/{user}", 0, BUCKET(GUILD_CHANGE), CHANGE | ROUTE_BODY,
+     rest_voice_state_patch, "somebody's voice state in a stage: suppress"},
     {REST_GET, "/guilds/{guild}/regions", 0, BUCKET(READ), 0, rest_voice_regions, "voice regions"},
     {REST_GET, "/voice/regions", 0, BUCKET(READ), 0, rest_voice_regions, "voice regions"},
 

@@ -22,6 +22,7 @@ void control_config_defaults(struct control_config *c)
                                  .voice_ip = "127.0.0.1",
                                  .voice_port_base = 50000,
                                  .voice_modes = {VOICE_AES256_GCM_RTPSIZE, VOICE_XCHACHA20_RTPSIZE},
+                                 .voice_members_per_core = 5000,
                                  .keep_gateway_ms = 300000,
                                  .keep_voice_ms = 60000,
                                  .identify_gateway_ms = 30000,
@@ -237,6 +238,8 @@ unsigned control_timers(struct control *c, uint64_t now_ms, unsigned max)
             unidentified(c, d.subject);
         else if (d.kind == DEADLINE_AWAY)
             away_for_long(c, d.subject);
+        else if (d.kind == DEADLINE_AFK)
+            voice_afk_due(c, (uint32_t)d.subject);
         else
             voice_token_due(c, (uint32_t)d.subject);
         link_end(c->link);

@@ -32,6 +32,7 @@ struct control_config {
     const char *voice_ip;       /* IPv4 literal that clients without an IPv4 connection are told */
     uint16_t voice_port_base;   /* worker k has base + k */
     uint8_t voice_modes[4];     /* enum voice_mode, in the order offered; 0 ends */
+    uint32_t voice_members_per_core; /* a room with more has parts on several workers */
     uint32_t keep_gateway_ms;   /* a session outlives its connection by so long */
     uint32_t keep_voice_ms;
     uint32_t identify_gateway_ms; /* a connection must identify within */
@@ -74,7 +75,10 @@ struct audience {
 /* A voice channel with somebody connected to its voice gateway. */
 struct voice_room {
     uint64_t channel_id, guild_id;
-    uint32_t worker, index; /* of the room in its worker */
+    uint32_t parts;              /* workers that have a part of it, a bit each */
+    uint32_t told;               /* of them, as the workers know it */
+    uint32_t index[WORKERS_MAX]; /* of the room in each of them */
+    uint32_t members[WORKERS_MAX];
     uint32_t topic;
     uint32_t *slots; /* voice slots with a member in it */
     uint32_t count, capacity;

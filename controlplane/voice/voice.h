@@ -14,6 +14,9 @@
  * BOUND    SSRC, member of a room, a voice session at the worker of the socket (slot.connection).
  * AWAY     as BOUND, without a socket.
  * `ready` in BOUND and AWAY: the session description was sent; others know of it.
+ *
+ * suppress: he is heard by nobody, because he may not speak there, is in the AFK channel, or in a stage channel's audience. In a
+ * stage channel everybody begins in the audience; he asks for the word (request_to_speak_ms), a moderator gives it or takes it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_VOICE_H
@@ -24,9 +27,12 @@
 #include <jansson.h>
 
 enum voice_slot_state { SLOT_JOINED = 0, SLOT_BOUND = 1 };
-enum voice_slot_flag { SLOT_TOKEN_DUE = 0x80 }; /* in session_control.state: a new token is owed and waits */
+enum voice_slot_flag { /* in session_control.state */
+    SLOT_TOKEN_DUE = 0x80, /* a new token is owed and waits */
+    SLOT_AFK_DUE = 0x40    /* a deadline looks whether he still speaks */
+};
 
-#define SLOT_STATE(s) ((s)->state & 0x7fu)
+#define SLOT_STATE(s) ((s)->state & 0x3fu)
 
 /* From the region: slots of guilds, rooms, members. */
 void voice_open(struct control *c);
@@ -60,6 +66,15 @@ void voice_empty(struct control *c, uint64_t guild_id, uint64_t channel_id);
 /* A token that had to wait (DEADLINE_TOKEN). */
 void voice_token_due(struct control *c, uint32_t slot);
 
+/* ---- AFK (voice_afk.c) ---- */
+
+/* He entered a channel of a guild with an AFK channel: whoever says nothing for afk_timeout is moved there. */
+void voice_afk_watch(struct control *c, uint32_t slot);
+/* DEADLINE_AFK. */
+void voice_afk_due(struct control *c, uint32_t slot);
+/* Into a channel from another, or from none: everybody is told, he gets a new token, what he was bound to ends. */
+void voice_enter(struct control *c, uint32_t slot, uint64_t channel_id, bool speak);
+
 /* The state as payload builders take it; `id` holds the session id. */
 void voice_state_of(const struct control *c, uint32_t slot, struct voice_state *v, char id[SESSION_ID_TEXT]);
 
@@ -83,12 +98,14 @@ void voice_unbind(struct control *c, uint32_t slot, uint16_t code);
 /* ---- rooms and members (voice_room.c) ---- */
 
 struct voice_room *voice_room_of(const struct control *c, uint64_t channel_id);
-/* The worker that serves the channel's room, which has been made if there was none: the one with the fewest
- * members. NULL: no worker has a room and a member left. */
+/* Into the channel's room, which has been made if there was none, at the worker with the fewest members; a room with more than
+ * voice.members_per_core has a part at another worker, too. NULL: no worker has a room and a member left. */
 struct voice_room *voice_room_enter(struct control *c, uint32_t slot);
 /* Out of its room, which ends when it was the last. */
 void voice_room_leave(struct control *c, uint32_t slot);
-/* Tells the room's worker what the slot's member is: after any change of key, mode or flags. */
+/* The worker that a slot's member is at. */
+uint32_t voice_worker_of(const struct control *c, uint32_t slot);
+/* Tells that worker what the slot's member is: after any change of key, mode or flags. */
 void voice_member_set(struct control *c, uint32_t slot);
 void voice_member_bind(struct control *c, uint32_t slot, const uint8_t ip[16], uint16_t port);
 /* The slot of the member of a notice, or SESSION_NONE when it is another one by now. */

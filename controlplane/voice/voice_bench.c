@@ -10,7 +10,7 @@
 #include "controlplane/protocol/snowflake.h"
 #include "controlplane/sessions/session_table.h"
 
-static json_t *member_json(const struct control *c, uint32_t slot, const struct voice_room *r)
+static json_t *member_json(const struct control *c, uint32_t slot)
 {
     const struct session_control *s = session_of(c, slot);
     char key[2 * sizeof s->key + 1];
@@ -20,7 +20,7 @@ static json_t *member_json(const struct control *c, uint32_t slot, const struct 
     }
     key[sizeof key - 1] = 0;
     return json_pack("{s:I, s:s, s:i}", "ssrc", (json_int_t)s->ssrc, "key", key, "port",
-                     c->config.voice_port_base + (int)r->worker);
+                     c->config.voice_port_base + (int)voice_worker_of(c, slot));
 }
 
 static uint32_t bench_member(struct control *c, uint64_t channel_id, bool speaks)
@@ -53,7 +53,7 @@ json_t *voice_bench_room(struct control *c, uint32_t members, uint32_t speakers)
         uint32_t slot = bench_member(c, channel_id, i < speakers);
         if (slot == SESSION_NONE)
             break;
-        json_array_append_new(list, member_json(c, slot, voice_room_of(c, channel_id)));
+        json_array_append_new(list, member_json(c, slot));
         link_cut_if_long(c->link);
     }
     if (!json_array_size(list)) {

@@ -1,5 +1,6 @@
 /*
- * The voice gateway's opcodes; see voice.h and reference/voice.md 3 to 8.
+ * The voice gateway's sessions, from the socket to identify or resume to their end; what happens in between
+ * is voice_media.c's. See voice.h and reference/voice.md 3, 4, 7.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/voice/voice.h"
@@ -15,55 +16,17 @@
 #include "controlplane/protocol/opcodes.h"
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
-#include "controlplane/webrtc/join.h"
+#include "controlplane/voice/voice_media.h"
 
 #define VOICE_VERSION_MIN 4u
 #define VOICE_VERSION_MAX 9u /* 9 adds a field that we do not need: served as 8 */
 #define VOICE_VERSION_SEQ 8u /* from here on messages are numbered */
 
-static const char *const mode_names[] = {
-    [VOICE_AES256_GCM_RTPSIZE] = "aead_aes256_gcm_rtpsize",
-    [VOICE_XCHACHA20_RTPSIZE] = "aead_xchacha20_poly1305_rtpsize",
-    [VOICE_XSALSA20] = "xsalsa20_poly1305",
-};
-
-static void refuse(struct control *c, uint64_t connection, uint16_t code, enum drop_reason why,
-                   const char *reason)
-{
-    link_drop(c->link, why);
-    log_event(LOG_INFO, "voice_refused", "connection=%" PRIx64 " code=%u", connection, code);
-    link_close(c->link, connection, code, false, reason);
-}
-
-static void send_out(struct control *c, uint64_t connection)
-{
-    link_send(c->link, connection, 1, 0, c->out.data, (uint32_t)c->out.length);
-}
-
-/* Opens {"op":N,"d": for a message to one connection. */
-static struct json_out *message(struct control *c, enum voice_opcode op)
-{
-    json_out_reset(&c->out);
-    out_object(&c->out);
-    out_field_int(&c->out, "op", op);
-    out_key(&c->out, "d");
-    return &c->out;
-}
-
-/* Opens "op":N,"d": for an event; `{"seq":N,` goes in front. */
-static struct json_out *event(struct control *c, enum voice_opcode op)
-{
-    char head[32];
-    json_out_reset(&c->out);
-    snprintf(head, sizeof head, "\"op\":%d,\"d\":", op);
-    out_text(&c->out, head);
-    return &c->out;
-}
-
 void voice_opened(struct control *c, const struct notice_open *n)
 {
     if (n->version < VOICE_VERSION_MIN || n->version > VOICE_VERSION_MAX) {
-        refuse(c, n->connection, VOICE_CLOSE_BAD_REQUEST, DROP_GATEWAY_VERSION, "voice gateway version");
+        voice_refuse(c, n->connection, VOICE_CLOSE_BAD_REQUEST, DROP_GATEWAY_VERSION,
+                     "voice gateway version");
         return;
     }
     deadlines_add(&c->deadlines, c->now_ms + c->config.identify_voice_ms, DEADLINE_IDENTIFY, n->connection);
@@ -91,8 +54,7 @@ static bool token_matches(const struct session_control *s, const char *text)
 
 /* ---- op 0: identify ---- */
 
-/* The address that this client reaches us at, if it is IPv4; else the configured one. */
-static void our_ip(const struct control *c, uint64_t connection, char text[16])
+void voice_our_ip(const struct control *c, uint64_t connection, char text[16])
 {
     const struct connection *n = connection_of(c->link->region, connection, NULL);
     const uint8_t *a = n ? n->tcp.tuple.local : NULL;
@@ -102,26 +64,26 @@ static void our_ip(const struct control *c, uint64_t connection, char text[16])
         snprintf(text, 16, "%s", c->config.voice_ip);
 }
 
-static void send_ready(struct control *c, uint32_t slot, const struct voice_room *r)
+static void send_ready(struct control *c, uint32_t slot)
 {
     const struct session_control *s = session_of(c, slot);
     char ip[16];
-    our_ip(c, s->connection, ip);
-    struct json_out *o = message(c, VOICE_OP_READY);
+    voice_our_ip(c, s->connection, ip);
+    struct json_out *o = voice_message_open(c, VOICE_OP_READY);
     out_object(o);
     out_field_int(o, "ssrc", s->ssrc);
     out_field_string(o, "ip", ip);
-    out_field_int(o, "port", (int64_t)c->config.voice_port_base + r->worker);
+    out_field_int(o, "port", (int64_t)c->config.voice_port_base + voice_worker_of(c, slot));
     out_key(o, "modes");
     out_list(o);
     for (unsigned i = 0; i < sizeof c->config.voice_modes && c->config.voice_modes[i]; i++)
-        out_string(o, mode_names[c->config.voice_modes[i]]);
+        out_string(o, voice_mode_name(c->config.voice_modes[i]));
     out_list_end(o);
     out_field_empty_list(o, "experiments");
     out_field_empty_list(o, "streams");
     out_object_end(o);
     out_object_end(o);
-    send_out(c, s->connection);
+    voice_send(c, s->connection);
 }
 
 /* The voice session of the slot is this connection's from here on, numbered anew. */
@@ -131,7 +93,7 @@ static void session_bind(struct control *c, uint32_t slot, uint64_t connection)
     s->generation++;
     s->worker = (uint8_t)link_worker_of(c->link, connection);
     s->protocol = version_of(c, connection);
-    s->state = SLOT_BOUND;
+    s->state = (uint8_t)((s->state & SLOT_AFK_DUE) | SLOT_BOUND);
     session_connect(c, slot, connection);
     if (s->peer != SESSION_NONE && session_of(c, s->peer)->generation == s->peer_generation &&
         session_of(c, s->peer)->peer == slot)
@@ -163,19 +125,20 @@ static void identify(struct control *c, uint64_t connection, const json_t *d)
     char id[SESSION_ID_TEXT];
     struct voice_state v;
     if (!voice_identify_parse(d, &i)) {
-        refuse(c, connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
+        voice_refuse(c, connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
         return;
     }
     uint32_t slot = voice_slot_of(c, i.server_id, i.user_id);
     if (!model_guild(c->model, i.server_id)) {
-        refuse(c, connection, VOICE_CLOSE_SERVER_NOT_FOUND, DROP_CONTROL_TOKEN, "server not found");
+        voice_refuse(c, connection, VOICE_CLOSE_SERVER_NOT_FOUND, DROP_CONTROL_TOKEN, "server not found");
         return;
     }
     if (slot != SESSION_NONE)
         voice_state_of(c, slot, &v, id);
     if (slot == SESSION_NONE || strcmp(id, i.session_id) != 0 ||
         !token_matches(session_of(c, slot), i.token)) {
-        refuse(c, connection, VOICE_CLOSE_AUTHENTICATION_FAILED, DROP_CONTROL_TOKEN, "authentication failed");
+        voice_refuse(c, connection, VOICE_CLOSE_AUTHENTICATION_FAILED, DROP_CONTROL_TOKEN,
+                     "authentication failed");
         return;
     }
     voice_unbind(c, slot, VOICE_CLOSE_SESSION_INVALID);
@@ -187,204 +150,19 @@ static void identify(struct control *c, uint64_t connection, const json_t *d)
     }
     session_bind(c, slot, connection);
     voice_member_set(c, slot);
-    send_ready(c, slot, r);
+    send_ready(c, slot);
     log_event(LOG_INFO, "voice_open", "session=%u user=%" PRIu64 " channel=%" PRIu64 " ssrc=%u worker=%u",
-              slot, i.user_id, r->channel_id, session_of(c, slot)->ssrc, r->worker);
-}
-
-/* ---- op 1: select protocol ---- */
-
-static void send_description(struct control *c, uint32_t slot)
-{
-    const struct session_control *s = session_of(c, slot);
-    char media[SESSION_ID_TEXT];
-    session_id_text(s, media);
-    struct json_out *o = message(c, VOICE_OP_SESSION_DESCRIPTION);
-    out_object(o);
-    out_field_string(o, "mode", mode_names[s->mode]);
-    out_key(o, "secret_key");
-    out_list(o);
-    for (size_t i = 0; i < sizeof s->key; i++)
-        out_int(o, s->key[i]);
-    out_list_end(o);
-    out_field_string(o, "audio_codec", "opus");
-    out_field_string(o, "video_codec", "H264");
-    out_field_string(o, "media_session_id", media);
-    out_field_int(o, "dave_protocol_version", 0);
-    out_object_end(o);
-    out_object_end(o);
-    send_out(c, s->connection);
-    explicit_bzero(c->out.data, c->out.length);
-}
-
-static void speaking_event(struct control *c, uint32_t slot)
-{
-    const struct session_control *s = session_of(c, slot);
-    struct json_out *o = event(c, VOICE_OP_SPEAKING);
-    out_object(o);
-    out_field_id(o, "user_id", s->user_id);
-    out_field_int(o, "ssrc", s->ssrc);
-    out_field_int(o, "speaking", s->speaking);
-    out_object_end(o);
-    out_text(o, "}");
-}
-
-/* Op 11 with everybody who is there, op 5 for everybody who has ever spoken. */
-static void send_room(struct control *c, uint32_t slot, const struct voice_room *r)
-{
-    struct json_out *o = event(c, VOICE_OP_CLIENTS_CONNECT);
-    unsigned others = 0;
-    out_object(o);
-    out_key(o, "user_ids");
-    out_list(o);
-    for (uint32_t i = 0; i < r->count; i++) {
-        const struct session_control *s = session_of(c, r->slots[i]);
-        if (r->slots[i] != slot && s->ready) {
-            out_id(o, s->user_id);
-            others++;
-        }
-    }
-    out_list_end(o);
-    out_object_end(o);
-    out_text(o, "}");
-    if (others)
-        publish_session(c, slot, o);
-    for (uint32_t i = 0; i < r->count; i++) {
-        const struct session_control *s = session_of(c, r->slots[i]);
-        if (r->slots[i] == slot || !s->ready || !s->spoke)
-            continue;
-        speaking_event(c, r->slots[i]);
-        publish_session(c, slot, &c->out);
-    }
-}
-
-static void tell_joined(struct control *c, uint32_t slot, const struct voice_room *r)
-{
-    struct json_out *o = event(c, VOICE_OP_CLIENTS_CONNECT);
-    out_object(o);
-    out_key(o, "user_ids");
-    out_list(o);
-    out_id(o, session_of(c, slot)->user_id);
-    out_list_end(o);
-    out_object_end(o);
-    out_text(o, "}");
-    voice_room_publish(c, r, slot);
-}
-
-static uint8_t mode_of(const struct control *c, const char *name)
-{
-    for (unsigned i = 0; name && i < sizeof c->config.voice_modes && c->config.voice_modes[i]; i++)
-        if (strcmp(name, mode_names[c->config.voice_modes[i]]) == 0)
-            return c->config.voice_modes[i];
-    return VOICE_MODE_NONE;
-}
-
-/* A client that only listens sends nothing that authenticates: it is bound to the address that our discovery
- * answer told and that it names here, over TLS. */
-static void bind_if_named(struct control *c, uint32_t slot)
-{
-    const struct session_control *s = session_of(c, slot);
-    if (s->mode && s->discovered_port && s->discovered_port == s->selected_port &&
-        memcmp(s->discovered_ip, s->selected_ip, sizeof s->selected_ip) == 0)
-        voice_member_bind(c, slot, s->discovered_ip, s->discovered_port);
-}
-
-/* The description is sent: from now on others know of it. */
-static void selected(struct control *c, uint32_t slot, struct voice_room *r)
-{
-    struct session_control *s = session_touch(c, slot);
-    if (s->ready)
-        return;
-    s->ready = 1;
-    topic_subscribe(c, r->topic, slot, 0);
-    send_room(c, slot, r);
-    tell_joined(c, slot, r);
-}
-
-static void select_protocol(struct control *c, uint32_t slot, const json_t *d)
-{
-    struct session_control *s = session_touch(c, slot);
-    struct voice_room *r = voice_room_of(c, s->channel_id);
-    struct voice_select sel;
-    if (!r || !voice_select_parse(d, &sel)) {
-        refuse(c, s->connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
-        return;
-    }
-    if (strcmp(sel.protocol, "webrtc") == 0) {
-        char ip[16];
-        our_ip(c, s->connection, ip);
-        if (peer_select(c, slot, d, ip))
-            selected(c, slot, r);
-        return;
-    }
-    if (strcmp(sel.protocol, "udp") != 0) {
-        refuse(c, s->connection, VOICE_CLOSE_UNKNOWN_PROTOCOL, DROP_CONTROL_JSON, "unknown protocol");
-        return;
-    }
-    uint8_t mode = mode_of(c, sel.mode);
-    if (!mode) {
-        refuse(c, s->connection, VOICE_CLOSE_UNKNOWN_MODE, DROP_CONTROL_JSON, "unknown encryption mode");
-        return;
-    }
-    if (getrandom(s->key, sizeof s->key, 0) != (ssize_t)sizeof s->key)
-        abort();
-    s->mode = mode;
-    s->transport = MEMBER_NATIVE;
-    s->selected_port = sel.port;
-    memcpy(s->selected_ip, sel.ip, sizeof s->selected_ip);
-    voice_member_set(c, slot);
-    bind_if_named(c, slot);
-    send_description(c, slot);
-    selected(c, slot, r);
-}
-
-void voice_discovered(struct control *c, const struct notice_member *n)
-{
-    uint32_t slot = voice_slot_of_member(c, n);
-    if (slot == SESSION_NONE)
-        return;
-    struct session_control *s = session_touch(c, slot);
-    memcpy(s->discovered_ip, n->ip, sizeof s->discovered_ip);
-    s->discovered_port = n->port;
-    bind_if_named(c, slot); /* op 1 came first, through another worker's ring */
-}
-
-/* ---- op 5: speaking ---- */
-
-static void spoke(struct control *c, uint32_t slot, uint8_t flags)
-{
-    struct session_control *s = session_touch(c, slot);
-    const struct voice_room *r = voice_room_of(c, s->channel_id);
-    if (!r || !s->ready)
-        return;
-    s->speaking = flags;
-    s->spoke = 1;
-    speaking_event(c, slot);
-    voice_room_publish(c, r, slot);
-}
-
-void voice_heard(struct control *c, const struct notice_member *n)
-{
-    uint32_t slot = voice_slot_of_member(c, n);
-    if (slot != SESSION_NONE && !session_of(c, slot)->spoke)
-        spoke(c, slot, 1);
-}
-
-void voice_exhausted(struct control *c, const struct notice_member *n)
-{
-    uint32_t slot = voice_slot_of_member(c, n);
-    if (slot != SESSION_NONE)
-        voice_unbind(c, slot, VOICE_CLOSE_SESSION_INVALID);
+              slot, i.user_id, r->channel_id, session_of(c, slot)->ssrc, voice_worker_of(c, slot));
 }
 
 /* ---- op 7: resume ---- */
 
 static void send_resumed(struct control *c, uint64_t connection)
 {
-    struct json_out *o = message(c, VOICE_OP_RESUMED);
+    struct json_out *o = voice_message_open(c, VOICE_OP_RESUMED);
     out_null(o);
     out_object_end(o);
-    send_out(c, connection);
+    voice_send(c, connection);
 }
 
 /* The number that a client's 16 bits mean: the latest one that was given out and ends in them. */
@@ -431,7 +209,7 @@ static bool rebind_elsewhere(struct control *c, uint32_t slot, uint64_t connecti
     voice_member_set(c, slot);
     if (r && s->ready) {
         topic_subscribe(c, r->topic, slot, 0);
-        send_room(c, slot, r);
+        voice_room_describe(c, slot, r);
     }
     return true;
 }
@@ -440,7 +218,7 @@ static void resume(struct control *c, uint64_t connection, const json_t *d)
 {
     struct voice_resume m;
     if (!voice_resume_parse(d, &m)) {
-        refuse(c, connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
+        voice_refuse(c, connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
         return;
     }
     uint32_t owner = session_by_id_text(c, m.session_id), slot = SESSION_NONE;
@@ -448,7 +226,8 @@ static void resume(struct control *c, uint64_t connection, const json_t *d)
         slot = voice_slot_of(c, m.server_id, session_of(c, owner)->user_id);
     if (slot == SESSION_NONE || session_of(c, slot)->peer != owner ||
         SLOT_STATE(session_of(c, slot)) != SLOT_BOUND || !token_matches(session_of(c, slot), m.token)) {
-        refuse(c, connection, VOICE_CLOSE_SESSION_INVALID, DROP_CONTROL_TOKEN, "session no longer valid");
+        voice_refuse(c, connection, VOICE_CLOSE_SESSION_INVALID, DROP_CONTROL_TOKEN,
+                     "session no longer valid");
         return;
     }
     uint64_t old = session_of(c, slot)->connection;
@@ -473,7 +252,7 @@ void voice_resume_failed(struct control *c, uint32_t slot, uint64_t connection)
 static void heartbeat(struct control *c, uint64_t connection, const json_t *d)
 {
     const json_t *t = json_is_object(d) ? json_object_get(d, "t") : d;
-    struct json_out *o = message(c, VOICE_OP_HEARTBEAT_ACK);
+    struct json_out *o = voice_message_open(c, VOICE_OP_HEARTBEAT_ACK);
     if (json_is_object(d)) {
         out_object(o);
         out_field_int(o, "t", json_integer_value(t));
@@ -482,7 +261,7 @@ static void heartbeat(struct control *c, uint64_t connection, const json_t *d)
         out_int(o, json_integer_value(t));
     }
     out_object_end(o);
-    send_out(c, connection);
+    voice_send(c, connection);
 }
 
 /* Opcodes of clients with video, backends' versions and routes: heard and passed over (reference/voice.md 3).
@@ -503,20 +282,20 @@ static void act(struct control *c, uint64_t connection, uint32_t slot, int op, c
         else if (op == VOICE_OP_RESUME)
             resume(c, connection, d);
         else
-            refuse(c, connection, VOICE_CLOSE_NOT_AUTHENTICATED, DROP_CONTROL_NOT_AUTHENTICATED,
-                   "not authenticated");
+            voice_refuse(c, connection, VOICE_CLOSE_NOT_AUTHENTICATED, DROP_CONTROL_NOT_AUTHENTICATED,
+                         "not authenticated");
     } else if (op == VOICE_OP_IDENTIFY || op == VOICE_OP_RESUME) {
-        refuse(c, connection, VOICE_CLOSE_ALREADY_AUTHENTICATED, DROP_CONTROL_OPCODE,
-               "already authenticated");
+        voice_refuse(c, connection, VOICE_CLOSE_ALREADY_AUTHENTICATED, DROP_CONTROL_OPCODE,
+                     "already authenticated");
     } else if (op == VOICE_OP_SELECT_PROTOCOL) {
-        select_protocol(c, slot, d);
+        voice_select(c, slot, d);
     } else if (op == VOICE_OP_SPEAKING) {
         if (voice_speaking_parse(d, &sp))
-            spoke(c, slot, sp.flags);
+            voice_spoke(c, slot, sp.flags);
         else
-            refuse(c, connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
+            voice_refuse(c, connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
     } else if (!tolerated(op)) {
-        refuse(c, connection, VOICE_CLOSE_UNKNOWN_OPCODE, DROP_CONTROL_OPCODE, "unknown opcode");
+        voice_refuse(c, connection, VOICE_CLOSE_UNKNOWN_OPCODE, DROP_CONTROL_OPCODE, "unknown opcode");
     }
 }
 
@@ -526,7 +305,7 @@ void voice_message(struct control *c, uint64_t connection, const char *text, siz
     const json_t *d;
     json_t *root = payload_open(text, length, &op, &d);
     if (!root) {
-        refuse(c, connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
+        voice_refuse(c, connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
         return;
     }
     act(c, connection, session_by_connection(c, connection), op, d);
@@ -555,7 +334,7 @@ void voice_unbind(struct control *c, uint32_t slot, uint16_t code)
     if (SLOT_STATE(s) != SLOT_BOUND)
         return;
     if (r && s->ready) {
-        struct json_out *o = event(c, VOICE_OP_CLIENT_DISCONNECT);
+        struct json_out *o = voice_event_open(c, VOICE_OP_CLIENT_DISCONNECT);
         out_object(o);
         out_field_id(o, "user_id", s->user_id);
         out_object_end(o);

@@ -14,6 +14,8 @@
 #include "controlplane/routes/maps.h"
 #include "controlplane/voice/voice_room.h"
 
+#define VOICE_SPEAKS_FIRST 4u /* op 5: priority */
+
 /* ---- indices ---- */
 
 static void *array(size_t count, size_t size)
@@ -69,18 +71,26 @@ struct voice_room *voice_room_of(const struct control *c, uint64_t channel_id)
     return index_map_pointer(&c->rooms, channel_id);
 }
 
-static struct voice_room *room_make(struct control *c, uint64_t guild_id, uint64_t channel_id,
-                                    uint32_t worker, uint32_t index)
+static struct voice_room *room_make(struct control *c, uint64_t guild_id, uint64_t channel_id)
 {
     struct voice_room *r = array(1, sizeof *r);
     *r = (struct voice_room){.channel_id = channel_id,
                              .guild_id = guild_id,
-                             .worker = worker,
-                             .index = index,
                              .topic = topic_find(c, TOPIC_VOICE, channel_id, c->link->depth > 0)};
     index_map_put(&c->rooms, channel_id, (uint64_t)(uintptr_t)r);
     map_put(c->owner_map, channel_id, THIS_BOX);
     return r;
+}
+
+uint32_t voice_worker_of(const struct control *c, uint32_t slot)
+{
+    return session_of(c, slot)->member / c->link->region->header->geometry.members;
+}
+
+static void part_make(struct voice_room *r, uint32_t worker, uint32_t index)
+{
+    r->parts |= 1u << worker;
+    r->index[worker] = index;
 }
 
 static void room_free(struct voice_room *r)
@@ -100,18 +110,41 @@ static void room_add(struct control *c, struct voice_room *r, uint32_t slot)
     r->slots[r->count++] = slot;
     const struct session_control *s = session_of(c, slot);
     index_map_put(&c->by_member, (uint64_t)s->member + 1, slot);
-    map_put(c->voice_map, s->ssrc, (uint64_t)r->worker << 32 | r->index);
+    uint32_t worker = voice_worker_of(c, slot);
+    r->members[worker]++;
+    map_put(c->voice_map, s->ssrc, (uint64_t)worker << 32 | r->index[worker]);
 }
 
-/* A room goes where the most members are free. */
-static uint32_t worker_for_room(const struct control *c)
+/* A room, or another part of one, goes where the most members are free. */
+static uint32_t worker_for_part(const struct control *c, uint32_t taken)
 {
     uint32_t best = UINT32_MAX;
     for (uint32_t w = 0; w < c->link->workers; w++)
-        if (c->pools[w].member_free && c->pools[w].room_free &&
+        if (!(taken >> w & 1) && c->pools[w].member_free && c->pools[w].room_free &&
             (best == UINT32_MAX || c->pools[w].member_free > c->pools[best].member_free))
             best = w;
     return best;
+}
+
+/* The part of a room that has the fewest members and takes one more. */
+static uint32_t smallest_part(const struct control *c, const struct voice_room *r)
+{
+    uint32_t best = UINT32_MAX;
+    for (uint32_t w = 0; w < c->link->workers; w++)
+        if (r->parts >> w & 1 && c->pools[w].member_free &&
+            (best == UINT32_MAX || r->members[w] < r->members[best]))
+            best = w;
+    return best;
+}
+
+/* UINT32_MAX: nowhere. */
+static uint32_t worker_for_member(const struct control *c, const struct voice_room *r)
+{
+    uint32_t part = r ? smallest_part(c, r) : UINT32_MAX;
+    if (part != UINT32_MAX && r->members[part] < c->config.voice_members_per_core)
+        return part;
+    uint32_t another = worker_for_part(c, r ? r->parts : 0);
+    return another != UINT32_MAX ? another : part;
 }
 
 /*
@@ -146,20 +179,46 @@ struct voice_room *voice_room_enter(struct control *c, uint32_t slot)
 {
     struct session_control *s = session_touch(c, slot);
     struct voice_room *r = voice_room_of(c, s->channel_id);
-    uint32_t worker = r ? r->worker : worker_for_room(c);
-    if (worker == UINT32_MAX || !c->pools[worker].member_free) {
+    uint32_t worker = worker_for_member(c, r);
+    if (worker == UINT32_MAX) {
         link_drop(c->link, DROP_VOICE_NO_MEMBER);
         return NULL;
     }
-    if (!r) {
-        struct voice_pool *p = &c->pools[worker];
-        r = room_make(c, s->guild_id, s->channel_id, worker, p->rooms[--p->room_free]);
-    }
+    struct voice_pool *p = &c->pools[worker];
+    if (!r)
+        r = room_make(c, s->guild_id, s->channel_id);
+    if (!(r->parts >> worker & 1))
+        part_make(r, worker, p->rooms[--p->room_free]);
     s->ssrc = ssrc_take(c);
-    s->room = r->index;
+    s->room = r->index[worker];
     s->member = member_take(c, worker, &s->member_generation);
     room_add(c, r, slot);
     return r;
+}
+
+/* Each part of a room is told of the others, behind the verbs that made or ended them. */
+static void parts_tell(struct control *c, struct voice_room *r)
+{
+    bool whole = !r->told && !(r->parts & (r->parts - 1));
+    if (whole)
+        r->told = r->parts; /* its worker knows */
+    if (r->told == r->parts)
+        return;
+    for (uint32_t left = r->parts; left; left &= left - 1) {
+        uint32_t worker = (uint32_t)__builtin_ctz(left);
+        struct verb_room *v = link_verb(c->link, worker, VERB_ROOM_PARTS, sizeof *v);
+        *v = (struct verb_room){.room = r->index[worker], .parts = r->parts, .channel_id = r->channel_id};
+    }
+    r->told = r->parts;
+}
+
+static void part_end(struct control *c, struct voice_room *r, uint32_t worker)
+{
+    struct voice_pool *p = &c->pools[worker];
+    p->rooms[p->room_free++] = r->index[worker];
+    r->parts &= ~(1u << worker);
+    if (r->parts)
+        parts_tell(c, r);
 }
 
 void voice_room_leave(struct control *c, uint32_t slot)
@@ -168,7 +227,8 @@ void voice_room_leave(struct control *c, uint32_t slot)
     struct voice_room *r = voice_room_of(c, s->channel_id);
     if (!r || s->member == MEMBER_NONE)
         return;
-    struct verb_member_ref *v = link_verb(c->link, r->worker, VERB_MEMBER_REMOVE, sizeof *v);
+    uint32_t worker = voice_worker_of(c, slot);
+    struct verb_member_ref *v = link_verb(c->link, worker, VERB_MEMBER_REMOVE, sizeof *v);
     *v = (struct verb_member_ref){s->member, s->member_generation};
     index_map_remove(&c->by_member, (uint64_t)s->member + 1);
     map_remove(c->voice_map, s->ssrc);
@@ -179,10 +239,10 @@ void voice_room_leave(struct control *c, uint32_t slot)
     explicit_bzero(s->key, sizeof s->key);
     s->member = MEMBER_NONE;
     s->room = ROOM_NONE;
+    if (--r->members[worker] == 0)
+        part_end(c, r, worker);
     if (r->count)
         return;
-    struct voice_pool *p = &c->pools[r->worker];
-    p->rooms[p->room_free++] = r->index;
     topic_end(c, TOPIC_VOICE, r->channel_id);
     index_map_remove(&c->rooms, r->channel_id);
     map_remove(c->owner_map, r->channel_id);
@@ -194,10 +254,10 @@ void voice_room_leave(struct control *c, uint32_t slot)
 void voice_member_set(struct control *c, uint32_t slot)
 {
     const struct session_control *s = session_of(c, slot);
-    const struct voice_room *r = voice_room_of(c, s->channel_id);
+    struct voice_room *r = voice_room_of(c, s->channel_id);
     if (!r || s->member == MEMBER_NONE)
         return;
-    struct verb_member *v = link_verb(c->link, r->worker, VERB_MEMBER_SET, sizeof *v);
+    struct verb_member *v = link_verb(c->link, voice_worker_of(c, slot), VERB_MEMBER_SET, sizeof *v);
     *v = (struct verb_member){.member = s->member,
                               .generation = s->member_generation,
                               .room = s->room,
@@ -212,7 +272,12 @@ void voice_member_set(struct control *c, uint32_t slot)
         v->flags |= MEMBER_MUTED;
     if (s->self_deaf || s->deaf)
         v->flags |= MEMBER_DEAF;
+    if (s->speaking)
+        v->flags |= MEMBER_SPEAKING;
+    if (s->speaking & VOICE_SPEAKS_FIRST)
+        v->flags |= MEMBER_PRIORITY;
     memcpy(v->key, s->key, sizeof v->key);
+    parts_tell(c, r);
 }
 
 void voice_member_bind(struct control *c, uint32_t slot, const uint8_t ip[16], uint16_t port)
@@ -221,7 +286,7 @@ void voice_member_bind(struct control *c, uint32_t slot, const uint8_t ip[16], u
     const struct voice_room *r = voice_room_of(c, s->channel_id);
     if (!r || s->member == MEMBER_NONE)
         return;
-    struct verb_member_bind *v = link_verb(c->link, r->worker, VERB_MEMBER_BIND, sizeof *v);
+    struct verb_member_bind *v = link_verb(c->link, voice_worker_of(c, slot), VERB_MEMBER_BIND, sizeof *v);
     *v = (struct verb_member_bind){.member = s->member, .generation = s->member_generation, .port = port};
     memcpy(v->ip, ip, sizeof v->ip);
 }
@@ -258,7 +323,9 @@ static void slot_rejoin(struct control *c, uint32_t slot, bool *member_used, boo
     uint32_t worker = s->member / g->members;
     struct voice_room *r = voice_room_of(c, s->channel_id);
     if (!r)
-        r = room_make(c, s->guild_id, s->channel_id, worker, s->room);
+        r = room_make(c, s->guild_id, s->channel_id);
+    part_make(r, worker, s->room);
+    r->told = r->parts; /* in the transaction that made it */
     member_used[s->member] = true;
     room_used[worker * g->rooms + s->room] = true;
     room_add(c, r, slot);

@@ -51,7 +51,8 @@ void voice_state_of(const struct control *c, uint32_t slot, struct voice_state *
                               .self_deaf = s->self_deaf,
                               .self_mute = s->self_mute,
                               .self_video = s->self_video,
-                              .suppress = s->suppress};
+                              .suppress = s->suppress,
+                              .request_to_speak_ms = (int64_t)s->request_to_speak_ms};
 }
 
 /* ---- telling ---- */
@@ -187,8 +188,15 @@ static bool allowed(const struct control *c, uint64_t guild_id, uint64_t channel
            users_in(c, a, channel_id) < channel->user_limit;
 }
 
-/* Into a channel from none or another: by its user, or moved. */
-static void enter(struct control *c, uint32_t slot, uint64_t channel_id, bool speak)
+/* Who comes in is not heard: he may not speak, it is the AFK channel, or he begins in a stage's audience. */
+static bool suppressed(const struct control *c, const struct guild_state *g, uint64_t channel_id, bool speak)
+{
+    const struct channel *channel = model_channel(c->model, channel_id);
+    return !speak || (channel && channel->type == CHANNEL_STAGE) ||
+           (g && g->row.afk_channel_id == channel_id);
+}
+
+void voice_enter(struct control *c, uint32_t slot, uint64_t channel_id, bool speak)
 {
     struct session_control *s = session_touch(c, slot);
     const struct guild_state *g = model_guild(c->model, s->guild_id);
@@ -197,7 +205,8 @@ static void enter(struct control *c, uint32_t slot, uint64_t channel_id, bool sp
     s->channel_id = now;
     s->mute = member && member->mute;
     s->deaf = member && member->deaf;
-    s->suppress = !speak;
+    s->suppress = suppressed(c, g, channel_id, speak);
+    s->request_to_speak_ms = 0;
     owner_shows(c, slot, true);
     announce(c, slot, was);
     issue_token(c, slot);
@@ -206,6 +215,7 @@ static void enter(struct control *c, uint32_t slot, uint64_t channel_id, bool sp
         voice_unbind(c, slot, VOICE_CLOSE_DISCONNECTED);
         s->channel_id = now;
     }
+    voice_afk_watch(c, slot);
 }
 
 static void flags_changed(struct control *c, uint32_t slot)
@@ -270,7 +280,7 @@ void voice_wish(struct control *c, uint32_t session, const struct voice_wish *w)
     if (same && !taken_over)
         stay(c, slot);
     else
-        enter(c, slot, w->channel_id, speak);
+        voice_enter(c, slot, w->channel_id, speak);
 }
 
 static void replace(uint32_t *list, uint32_t count, uint32_t from, uint32_t to)
@@ -292,6 +302,8 @@ void voice_slot_moved(struct control *c, uint32_t from, uint32_t to)
         replace(r->slots, r->count, from, to);
     if (s->member != MEMBER_NONE)
         index_map_put(&c->by_member, (uint64_t)s->member + 1, to);
+    if (s->state & SLOT_AFK_DUE)
+        voice_afk_watch(c, to);
     if (owner != SESSION_NONE && session_of(c, owner)->peer == from)
         session_touch(c, owner)->peer = to;
 }
@@ -338,12 +350,24 @@ void voice_moderate(struct control *c, const struct effect *e)
         s->mute = e->voice_mute;
     if (e->voice_set_deaf)
         s->deaf = e->voice_deaf;
+    if (e->voice_set_request)
+        s->request_to_speak_ms = e->voice_request_ms;
+    if (e->voice_set_suppress) {
+        s->suppress = e->voice_suppress;
+        s->request_to_speak_ms = 0; /* answered, or given up */
+    }
     if (e->voice_move && e->voice_channel_id != s->channel_id) {
         allowed(c, e->guild_id, e->voice_channel_id, e->user_id, false, &speak);
-        enter(c, slot, e->voice_channel_id, speak);
-    } else if (e->voice_set_mute || e->voice_set_deaf) {
+        voice_enter(c, slot, e->voice_channel_id, speak);
+    } else if (e->voice_set_mute || e->voice_set_deaf || e->voice_set_request || e->voice_set_suppress) {
         flags_changed(c, slot);
     }
+}
+
+static bool is_stage(const struct control *c, uint64_t channel_id)
+{
+    const struct channel *channel = model_channel(c->model, channel_id);
+    return channel && channel->type == CHANNEL_STAGE;
 }
 
 void voice_permissions_changed(struct control *c, uint64_t guild_id)
@@ -357,8 +381,11 @@ void voice_permissions_changed(struct control *c, uint64_t guild_id)
             voice_leave(c, slot);
         } else {
             i++;
-            if (s->suppress == speak) {
-                session_touch(c, slot)->suppress = !speak;
+            bool now = suppressed(c, model_guild(c->model, guild_id), s->channel_id, speak);
+            if (is_stage(c, s->channel_id) && speak)
+                now = s->suppress; /* a moderator's decision */
+            if (s->suppress != now) {
+                session_touch(c, slot)->suppress = now;
                 flags_changed(c, slot);
             }
         }
@@ -387,6 +414,8 @@ void voice_open(struct control *c)
             continue;
         if (s->guild_id)
             guild_voice_add(audience_make(c, s->guild_id), i);
+        if (s->state & SLOT_AFK_DUE)
+            voice_afk_watch(c, i);
         if (s->state & SLOT_TOKEN_DUE)
             deadlines_add(&c->deadlines, s->voice_token_ms + TOKEN_EVERY_MS, DEADLINE_TOKEN,
                           session_subject(c, i));

@@ -9,7 +9,7 @@
 #include <sys/random.h>
 
 #include "config/log.h"
-#include "controlplane/protocol/opcodes.h"
+#include "controlplane/voice/voice_media.h"
 #include "controlplane/sessions/session_table.h"
 
 /* `n` random characters of ICE's alphabet. */
@@ -60,12 +60,12 @@ const char *peer_join(struct control *c, uint32_t slot, const char *offer, const
                               .password = (const char *)v.password,
                               .fingerprint = identity->fingerprint,
                               .ip = ip,
-                              .port = (uint16_t)(c->config.voice_port_base + r->worker),
+                              .port = (uint16_t)(c->config.voice_port_base + voice_worker_of(c, slot)),
                               .ssrc = PEER_SSRC,
                               .session = s->user_id};
     if (!sdp_answer(&o, &agreed, &local, answer))
         return "the answer would be too long";
-    struct verb_peer *verb = link_verb(c->link, r->worker, VERB_PEER_SET, sizeof *verb);
+    struct verb_peer *verb = link_verb(c->link, voice_worker_of(c, slot), VERB_PEER_SET, sizeof *verb);
     *verb = v;
     explicit_bzero(&v, sizeof v);
     return NULL;
@@ -82,13 +82,9 @@ static const char *sdp_of(const json_t *d)
 static void send_description(struct control *c, uint32_t slot, const char *answer)
 {
     const struct session_control *s = session_of(c, slot);
-    struct json_out *o = &c->out;
     char media[SESSION_ID_TEXT];
     session_id_text(s, media);
-    json_out_reset(o);
-    out_object(o);
-    out_field_int(o, "op", VOICE_OP_SESSION_DESCRIPTION);
-    out_key(o, "d");
+    struct json_out *o = voice_message_open(c, VOICE_OP_SESSION_DESCRIPTION);
     out_object(o);
     out_field_string(o, "audio_codec", "opus");
     out_field_string(o, "video_codec", "H264");
@@ -97,14 +93,16 @@ static void send_description(struct control *c, uint32_t slot, const char *answe
     out_field_int(o, "dave_protocol_version", 0);
     out_object_end(o);
     out_object_end(o);
-    link_send(c->link, s->connection, 1, 0, o->data, (uint32_t)o->length);
+    voice_send(c, s->connection);
 }
 
-bool peer_select(struct control *c, uint32_t slot, const json_t *d, const char *ip)
+bool peer_select(struct control *c, uint32_t slot, const json_t *d)
 {
     static char answer[SDP_ANSWER_MAX];
     struct session_control *s = session_touch(c, slot);
     const char *offer = sdp_of(d), *why = "no SDP";
+    char ip[16];
+    voice_our_ip(c, s->connection, ip);
     s->transport = MEMBER_WEBRTC;
     s->mode = VOICE_MODE_NONE;
     if (offer) {
@@ -112,9 +110,8 @@ bool peer_select(struct control *c, uint32_t slot, const json_t *d, const char *
         why = peer_join(c, slot, offer, ip, answer);
     }
     if (why) {
-        link_drop(c->link, DROP_CONTROL_JSON);
         log_event(LOG_INFO, "webrtc_refused", "session=%u why=%s", slot, log_text(why).text);
-        link_close(c->link, s->connection, VOICE_CLOSE_BAD_REQUEST, false, why);
+        voice_refuse(c, s->connection, VOICE_CLOSE_BAD_REQUEST, DROP_CONTROL_SDP, why);
         return false;
     }
     log_event(LOG_INFO, "webrtc_open", "session=%u user=%" PRIu64, slot, s->user_id);

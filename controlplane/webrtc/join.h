@@ -17,7 +17,7 @@
  * Op 1 with protocol "webrtc": the slot's member becomes a peer, its client is sent op 4. `ip`: the address
  * of ours that this client reaches. False: the connection was closed, its offer is not one.
  */
-bool peer_select(struct control *c, uint32_t slot, const json_t *d, const char *ip);
+bool peer_select(struct control *c, uint32_t slot, const json_t *d);
 
 /*
  * Makes the slot's member a peer of this offer, and the answer to it. NULL: done; else why not. The member

@@ -185,7 +185,10 @@ function show(now) {
     (opened === null ? "" : ", " + short(opened) + " new/s"));
   showTile("gateway", now.sessions.gateway, messages === null ? "" : short(messages) + " messages/s out");
   showTile("voice", now.sessions.voice, voice === null ? "" : short(voice) + " voice packets/s out");
-  showTile("rooms", now.rooms.open, count(now.rooms.members) + " members");
+  const quality = now.voice_quality;
+  showTile("rooms", now.rooms.open, count(now.rooms.members) + " members" + (quality && quality.residence_p99_below_us
+    ? ", p99 under " + quality.residence_p99_below_us + " µs here" : "") + (quality && quality.received
+    ? ", " + (100 * quality.lost / (quality.received + quality.lost)).toFixed(2) + " % lost before" : ""));
   showCores(now, before);
   showDrops(now, answers[0]);
   showPorts(now, before);

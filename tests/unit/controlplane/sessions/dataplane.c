@@ -69,7 +69,7 @@ static void send_part(struct world *w, const struct ring_entry *e)
     assert(!(v->flags & SEND_END) || v->total == c->http_length);
 }
 
-static void command(struct world *w, const struct ring_entry *e)
+static void command(struct world *w, uint32_t worker, const struct ring_entry *e)
 {
     const struct verb_close *close = (const void *)e->payload;
     const struct verb_member *m = (const void *)e->payload;
@@ -97,6 +97,9 @@ static void command(struct world *w, const struct ring_entry *e)
     case VERB_MEMBER_REMOVE:
         assert(w->members[m->member].present && w->members[m->member].set.generation == m->generation);
         w->members[m->member].present = w->members[m->member].bound = false;
+        break;
+    case VERB_ROOM_PARTS:
+        w->parts[worker] = ((const struct verb_room *)(const void *)e->payload)->parts;
         break;
     default:
         assert(!"a verb of this ring");
@@ -282,7 +285,7 @@ bool dataplane_run(struct world *w)
         struct fake_worker *f = &w->worker[k];
         struct ring_entry *e;
         while ((e = ring_next(&f->command)) != NULL) {
-            command(w, e);
+            command(w, k, e);
             txn_begin(&f->txn);
             ring_done(&f->command, &f->txn, e);
             txn_commit(&f->txn);

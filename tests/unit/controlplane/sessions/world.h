@@ -84,6 +84,7 @@ struct world {
     struct fake_worker worker[WORLD_WORKERS];
     struct fake_session sessions[64];
     struct member_seen members[64];
+    uint32_t parts[WORLD_WORKERS]; /* of the room that this worker was last told of */
     /* of the last admin verb */
     json_t *result;
     bool answered;
