@@ -20,7 +20,7 @@
 
 #define SDP_TEXT_MAX     65536u
 #define SDP_SECTIONS_MAX 24u
-#define SDP_ANSWER_MAX   16384u
+#define SDP_ANSWER_MAX   32768u
 #define SDP_TOKEN_MAX    64u
 
 enum sdp_kind { SDP_AUDIO, SDP_OTHER };

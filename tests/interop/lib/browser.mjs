@@ -4,8 +4,9 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { samplesOf } from './signal.mjs';
 
-const NETNS = 'vxweb';
+export const NETNS = 'vxweb';
 const ADDRESS = '198.18.0.90/24';
 const ip = (...args) => execFileSync('ip', args, { stdio: 'ignore' });
 
@@ -56,10 +57,14 @@ export async function launch() {
 function pageProgram() {
   globalThis.peer = {
     heard: [],
-    async offer(samples, slots) {
+    async offer([from, to], slots) {
       const context = new AudioContext({ sampleRate: 48000 });
-      const buffer = context.createBuffer(1, samples.length, 48000);
-      buffer.copyToChannel(Float32Array.from(samples), 0);
+      const buffer = context.createBuffer(1, 48000, 48000);
+      const data = buffer.getChannelData(0);
+      for (let n = 0; n < data.length; n += 1) {
+        const t = n / 48000;
+        data[n] = 0.5 * Math.min(1, t / 0.01, (1 - t) / 0.01) * Math.sin(2 * Math.PI * (from * t + ((to - from) / 2) * t * t));
+      }
       const said = context.createMediaStreamDestination();
       this.context = context;
       this.say = () => {
@@ -104,15 +109,17 @@ function pageProgram() {
         setTimeout(() => reject(new Error(`still ${this.pc.connectionState}, ICE ${this.pc.iceConnectionState}`)), 10000);
       });
     },
+    // The last seconds of a slot, a sixth of the samples, as base64 of 16 bits each.
     recording(slot) {
-      const chunks = this.heard[slot] ?? [];
-      const all = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-      let at = 0;
-      for (const chunk of chunks) {
-        all.set(chunk, at);
-        at += chunk.length;
+      const chunks = (this.heard[slot] ?? []).slice(-36);
+      const out = new Int16Array(Math.floor((chunks.length * 4096) / 6));
+      const sample = (n) => chunks[Math.floor(n / 4096)][n % 4096];
+      for (let n = 0; n < out.length; n += 1) {
+        let sum = 0;
+        for (let k = 0; k < 6; k += 1) sum += sample(6 * n + k);
+        out[n] = Math.max(-32768, Math.min(32767, Math.round((sum / 6) * 32767)));
       }
-      return Array.from(all);
+      return btoa(String.fromCharCode(...new Uint8Array(out.buffer).subarray(0, 60000)) + String.fromCharCode(...new Uint8Array(out.buffer).subarray(60000)));
     },
     sources: () => globalThis.peer.pc.getReceivers().map((r) => r.getContributingSources().map((s) => s.source)),
     async stats() {
@@ -124,22 +131,22 @@ function pageProgram() {
   };
 }
 
-export async function voicePage(browser, samples, slots = 3) {
+// It says the chirp [from, to] (signal.mjs).
+export async function voicePage(browser, chirp, slots = 3) {
   const page = await browser.newPage({ ignoreHTTPSErrors: true });
   await page.route('https://page.test/**', (route) => route.fulfill({ contentType: 'text/html', body: '<title>peer</title>' }));
   await page.goto('https://page.test/');
   await page.evaluate(pageProgram);
-  const list = Array.from(samples);
   const call = (name, ...args) => page.evaluate(([n, a]) => globalThis.peer[n](...a), [name, args]);
   return {
     page,
-    offer: () => call('offer', list, slots),
+    offer: () => call('offer', chirp, slots),
     answer: (sdp) => call('answer', sdp),
     say: () => call('say'),
     hush: () => call('stop'),
     forget: () => call('forget'),
     sources: () => call('sources'),
     stats: () => call('stats'),
-    recording: async (slot) => Float32Array.from(await call('recording', slot)),
+    recording: async (slot) => samplesOf(Buffer.from(await call('recording', slot), 'base64')),
   };
 }
