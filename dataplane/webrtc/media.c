@@ -96,10 +96,25 @@ enum voice_verdict media_input(struct webrtc *w, uint32_t i, const struct voice_
     return voice_offer(w->env.voice, d, &f, w->now_us);
 }
 
+/* Indices are each SSRC's own, and a peer may have one for every slot: only what its audio's says is taken to
+ * heart. */
+static bool is_fresh_control(struct voice_peer *peer, uint32_t ssrc, uint32_t index)
+{
+    struct srtp_window window = {peer->rx_rtcp_top, {peer->rx_rtcp_bits[0], peer->rx_rtcp_bits[1]}};
+    if (ssrc != peer->ssrc_in)
+        return true;
+    if (!srtp_fresh(&window, index))
+        return false;
+    srtp_mark(&window, index);
+    peer->rx_rtcp_top = window.top;
+    peer->rx_rtcp_bits[0] = window.bits[0];
+    peer->rx_rtcp_bits[1] = window.bits[1];
+    return true;
+}
+
 void media_control(struct webrtc *w, uint32_t i, const struct voice_datagram *d)
 {
     struct voice_peer *peer = peer_of(w, i);
-    struct srtp_window window = {peer->rx_rtcp_top, {peer->rx_rtcp_bits[0], peer->rx_rtcp_bits[1]}};
     struct peer_own *own = &w->own[i];
     static _Thread_local struct rtcp_heard heard;
     size_t len = d->length;
@@ -107,21 +122,17 @@ void media_control(struct webrtc *w, uint32_t i, const struct voice_datagram *d)
     if (!peer_keyed(peer) || !voice_rate_allows(w->env.voice, i, w->now_us))
         return;
     bool opened = srtcp_open(&own->in, d->data, &len, &index);
-    if (!opened || !srtp_fresh(&window, index)) {
+    if (!opened || !is_fresh_control(peer, be32(d->data + 4), index)) {
         refused(w, i, opened ? DROP_VOICE_REPLAY : DROP_VOICE_AUTH);
         return;
     }
-    srtp_mark(&window, index);
-    peer->rx_rtcp_top = window.top;
-    peer->rx_rtcp_bits[0] = window.bits[0];
-    peer->rx_rtcp_bits[1] = window.bits[1];
     if (!rtcp_hear(d->data, len, &heard)) {
         refused(w, i, DROP_WEBRTC_RTCP);
         return;
     }
     member_of(w, i)->rtcp++;
     count(w->env.counters, COUNT_voice_rtcp);
-    if (heard.has_sender) {
+    if (heard.has_sender && heard.sender.ssrc == peer->ssrc_in) {
         own->sender_us = w->now_us;
         own->sender_ntp = (uint32_t)(heard.sender.ntp >> 16);
     }
