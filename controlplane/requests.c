@@ -4,6 +4,8 @@
  */
 #include "controlplane/requests.h"
 
+#include "controlplane/page/site.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +102,19 @@ static bool read_request(const struct ring_entry *e, struct rest_request *q)
     return true;
 }
 
+/* The page's files need nobody's leave. False: it is not for one of them. */
+static bool answer_with_page(struct asked *a, const struct rest_request *q)
+{
+    struct control *c = a->requests->control;
+    const struct site_file *f = q->method == REST_GET ? site_find(q->path, q->path_length) : NULL;
+    if (!f)
+        return false;
+    site_reply(&c->out, f, c->now_ms, q->keep_alive);
+    struct rest_reply r = {.status = 200, .data = c->out.data, .length = c->out.length, .keep_alive = q->keep_alive};
+    answer(a, &r);
+    return true;
+}
+
 static enum input_result request(void *ctx, uint32_t worker, const struct ring_entry *e, uint64_t *cursor)
 {
     struct requests *rq = ctx;
@@ -115,6 +130,10 @@ static enum input_result request(void *ctx, uint32_t worker, const struct ring_e
                         .head_only = ((const struct notice_request *)(const void *)e->payload)->method == 2};
     if (!read_request(e, &q)) {
         link_close(rq->control->link, a->connection, 0, false, NULL);
+        free(a);
+        return INPUT_DONE;
+    }
+    if (answer_with_page(a, &q)) {
         free(a);
         return INPUT_DONE;
     }

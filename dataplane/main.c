@@ -18,6 +18,7 @@
 #include "dataplane/worker.h"
 
 #define HELPER_RING (1u << 20) /* at least */
+#define PEERS_MAX   4096u   /* DTLS associations of one worker */
 #define IDLE_SPINS  256u    /* idle iterations before an adaptive worker sleeps */
 #define IDLE_NS     50000L  /* for so long */
 
@@ -28,6 +29,8 @@ struct dataplane {
     struct region region;
     struct tls_server *tls;
     struct tls_helper *helper;
+    struct dtls_server *dtls;
+    struct dtls_helper *dtls_helper;
     struct worker *worker[WORKERS_MAX];
     struct spsc *handover;     /* [from * workers + to] */
     struct spsc **handover_in; /* [to * workers + from] */
@@ -207,6 +210,23 @@ static bool start_tls(struct dataplane *d)
     return true;
 }
 
+/* The certificate that peers are shown is as old as the region. */
+static bool start_dtls(struct dataplane *d)
+{
+    char why[DTLS_ERROR_MAX];
+    struct peer_identity *identity = region_section(&d->region, SECTION_PEER_IDENTITY);
+    if (!atomic_load(&identity->ready) && !dtls_identity_make(identity))
+        return fail("cannot make a certificate for DTLS");
+    if (!(d->dtls = dtls_server_new(identity, why)))
+        return fail(why);
+    atomic_store(&identity->ready, 1);
+    struct dtls_helper_config hc = {.server = d->dtls, .workers = d->config.dataplane.workers,
+                                    .associations_max = PEERS_MAX, .ring_bytes = HELPER_RING};
+    if (!(d->dtls_helper = dtls_helper_start(&hc, why)))
+        return fail(why);
+    return true;
+}
+
 static bool start_ports(struct dataplane *d)
 {
     struct port_config pc;
@@ -264,6 +284,8 @@ static bool start_workers(struct dataplane *d)
         if (!w)
             return fail(why);
         d->worker[k] = w;
+        if (!worker_serve_webrtc(w, d->dtls_helper))
+            return fail("no memory for peers of WebRTC");
         w->area->core = config_core(&d->config, k);
         w->answers_link = k == 0 || w->port_info.port == d->worker[0]->port_info.port;
         if (n > 1) {
@@ -291,7 +313,7 @@ static bool start(struct dataplane *d)
                                                                                 : AEAD_BACKEND_AUTO;
     if (!aead_init(backend))
         return fail("dataplane.crypto: ipsec-mb cannot run on this processor: set it to openssl");
-    return start_region(d) && start_tls(d) && start_ports(d) && start_handover(d) && start_workers(d);
+    return start_region(d) && start_tls(d) && start_dtls(d) && start_ports(d) && start_handover(d) && start_workers(d);
 }
 
 /* ---- stop ---- */
@@ -307,6 +329,8 @@ static void stop(struct dataplane *d)
         worker_free(d->worker[k]);
     if (d->helper)
         tls_helper_stop(d->helper);
+    dtls_helper_stop(d->dtls_helper);
+    dtls_server_free(d->dtls);
     if (d->tls)
         tls_server_free(d->tls);
     if (d->region.base) {

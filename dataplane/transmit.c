@@ -165,6 +165,38 @@ unsigned transmit_voice(struct worker *w)
     return sent;
 }
 
+/* False: it was not sent (counted). */
+static bool build_peer_datagram(struct worker *w, const struct webrtc_datagram *d, struct packet *p)
+{
+    struct net_path path;
+    if (!d->length || !path_to(w, d->local_ip, d->peer_ip, &path))
+        return false;
+    memcpy(p->data + net_header_len(d->peer_ip) + 8, d->bytes, d->length);
+    p->len = (uint16_t)net_emit_udp(p->data, &path, d->local_port, d->peer_port, d->length);
+    capture_frame(w, p, CAPTURE_TX);
+    return true;
+}
+
+unsigned transmit_webrtc(struct worker *w)
+{
+    const struct webrtc_datagram *d;
+    unsigned sent = 0;
+    while (w->webrtc && (d = webrtc_next(w->webrtc))) {
+        struct packet p;
+        if (!port_alloc(w->port, &p, 1)) {
+            count_drop(w->counters, DROP_PORT_NO_MEMORY);
+            continue;
+        }
+        if (!build_peer_datagram(w, d, &p)) {
+            port_free(&p, 1);
+            continue;
+        }
+        give_to_port(w, &p, 1);
+        sent++;
+    }
+    return sent;
+}
+
 unsigned transmit_solicitations(struct worker *w)
 {
     uint8_t target[16];

@@ -83,6 +83,10 @@ static void command(struct worker *w, const struct ring_entry *e)
     case VERB_MEMBER_REMOVE:
         voice_member_remove(w->voice, body);
         break;
+    case VERB_PEER_SET:
+        if (w->webrtc)
+            webrtc_peer_set(w->webrtc, body);
+        break;
     case VERB_ROOM_PARTS:
         voice_room_parts(w->voice, body);
         break;

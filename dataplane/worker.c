@@ -139,6 +139,15 @@ static unsigned handshakes(struct worker *w)
     return n;
 }
 
+static unsigned peers(struct worker *w)
+{
+    if (!w->webrtc)
+        return 0;
+    if (webrtc_count(w->webrtc))
+        worker_open(w);
+    return webrtc_poll(w->webrtc, w->now_us);
+}
+
 static unsigned timers(struct worker *w)
 {
     uint32_t index;
@@ -233,11 +242,13 @@ bool worker_step(struct worker *w, uint64_t now_us)
     unsigned work = receive(w), voice = forward_voice(w);
     work += voice;
     work += handshakes(w);
+    work += peers(w);
     work += timers(w);
     work += verbs_command(w);
     work += verbs_fanout(w);
     work += serve_ready(w);
     worker_commit(w);
+    work += transmit_webrtc(w);
     work += transmit_solicitations(w);
     record_end(w, work);
     count_iteration(w, began, voice, work);
@@ -354,6 +365,16 @@ struct worker *worker_new_with(struct region *r, uint32_t index, const struct wo
     return w;
 }
 
+bool worker_serve_webrtc(struct worker *w, struct dtls_helper *helper)
+{
+    struct webrtc_env env = {.voice = w->voice, .members = region_part(w->region, w->index, PART_MEMBERS),
+                             .peers = region_part(w->region, w->index, PART_PEERS), .counters = w->counters,
+                             .helper = helper, .worker = w->index};
+    memcpy(env.hash_key, w->region->header->secrets.seed, sizeof env.hash_key);
+    w->webrtc = webrtc_new(&env, w->now_us);
+    return w->webrtc != NULL;
+}
+
 /* ---- the helper thread as a source of handshakes ---- */
 
 static bool helper_submit(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record, uint32_t len)
@@ -382,6 +403,7 @@ void worker_free(struct worker *w)
 {
     if (w->routes)
         route_reader_stop(&w->routes->swap, w->index);
+    webrtc_free(w->webrtc);
     voice_free(w->voice);
     tls_key_cache_free(w->keys);
     wheel_free(w->timers);

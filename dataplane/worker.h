@@ -27,6 +27,7 @@
 #include "dataplane/tls/key_cache.h"
 #include "dataplane/voice/voice.h"
 #include "dataplane/way.h"
+#include "dataplane/webrtc/webrtc.h"
 #include "region.h"
 #include "verb.h"
 
@@ -111,6 +112,7 @@ struct worker {
     struct handshake_source handshake; /* without functions: handshakes are refused */
     struct tls_key_cache *keys;
     struct voice *voice;
+    struct webrtc *webrtc;     /* NULL: nobody shakes hands with peers, there are none */
     struct way *ways;          /* by member */
     struct way_epoch way_epoch;
     struct conn_table table;
@@ -162,6 +164,9 @@ struct worker {
 struct worker *worker_new(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
                           struct tls_helper *helper, uint64_t now_us, char *why);
 void worker_free(struct worker *w);
+
+/* Peers of WebRTC are served from now on, with this helper. False: no memory. */
+bool worker_serve_webrtc(struct worker *w, struct dtls_helper *helper);
 
 /* The same with handshakes from elsewhere; NULL: they are refused. */
 struct worker *worker_new_with(struct region *r, uint32_t index, const struct worker_config *config, struct port_queue *port,
@@ -372,6 +377,9 @@ void transmit(struct worker *w);
 
 /* Seals and sends voice. Returns datagrams sent. */
 unsigned transmit_voice(struct worker *w);
+
+/* Sends what peers of WebRTC are told. Returns how many datagrams. */
+unsigned transmit_webrtc(struct worker *w);
 
 /* Sends the ARP requests and solicitations that are due. Returns how many. */
 unsigned transmit_solicitations(struct worker *w);

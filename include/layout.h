@@ -35,6 +35,7 @@
 #include "event_log.h"
 #include "half_open.h"
 #include "ring.h"
+#include "peer.h"
 #include "room.h"
 #include "route.h"
 #include "session.h"
@@ -58,6 +59,7 @@ enum region_section {
     SECTION_VOICE_MAP,        /* struct route_map: ssrc, or voice address -> room and core (route_voice_*) */
     SECTION_OWNER_MAP,        /* struct route_map: guild, user or room -> owning box */
     SECTION_BOX_MAP,          /* struct route_map: region -> boxes */
+    SECTION_PEER_IDENTITY,    /* struct peer_identity */
     SECTION_COUNT
 };
 
@@ -82,6 +84,7 @@ enum worker_part {
     PART_CAPTURE,      /* struct capture_ring + bytes */
     PART_HALF_OPEN,    /* struct half_open_table + half_open_entries() */
     PART_TIME_WAIT,    /* struct time_wait_table + time_wait_entries() */
+    PART_PEERS,        /* struct voice_peer[members] */
     PART_COUNT
 };
 

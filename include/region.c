@@ -112,6 +112,7 @@ static uint64_t place_all(const struct region_geometry *g, struct region_header 
     h->section[SECTION_VOICE_MAP] = take(&at, route_map_size(voice_slots(g)));
     h->section[SECTION_OWNER_MAP] = take(&at, route_map_size(owner_slots(g)));
     h->section[SECTION_BOX_MAP] = take(&at, route_map_size(BOX_SLOTS));
+    h->section[SECTION_PEER_IDENTITY] = take(&at, sizeof(struct peer_identity));
     place_pools(section_pools, LENGTH(section_pools), g, h->section, &at);
     for (uint32_t w = 0; w < g->workers; w++) {
         uint64_t *part = h->part[w];
@@ -129,6 +130,7 @@ static uint64_t place_all(const struct region_geometry *g, struct region_header 
             take(&at, sizeof(struct half_open_table) + sizeof(struct half_open) * (uint64_t)half_open_entries(g->connections));
         part[PART_TIME_WAIT] =
             take(&at, sizeof(struct time_wait_table) + sizeof(struct time_wait) * (uint64_t)time_wait_entries(g->connections));
+        part[PART_PEERS] = take(&at, sizeof(struct voice_peer) * g->members);
         place_pools(part_pools, LENGTH(part_pools), g, part, &at);
     }
     return align_up(at, HUGE_BYTES);
@@ -219,6 +221,9 @@ uint64_t region_layout_hash(void)
         sizeof(struct topic_control),
         sizeof(struct room),
         sizeof(struct voice_member),
+        sizeof(struct voice_peer),
+        sizeof(struct peer_slot),
+        sizeof(struct peer_identity),
         sizeof(struct event_log),
         sizeof(struct event),
         sizeof(struct route_tables),

@@ -121,7 +121,8 @@ struct session_control {
     uint32_t room;
     uint8_t mode;  /* enum voice_mode, 0: not selected */
     uint8_t ready; /* session description sent */
-    uint16_t pad1;
+    uint8_t transport; /* enum member_kind */
+    uint8_t pad1;
     uint8_t key[32];
     uint32_t member_generation; /* that MEMBER_SET named */
     uint16_t discovered_port;   /* what our discovery answer told; 0: not asked yet */

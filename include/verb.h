@@ -24,6 +24,7 @@ enum verb {
     VERB_MEMBER_BIND,   /* struct verb_member_bind */
     VERB_MEMBER_REMOVE, /* struct verb_member_ref */
     VERB_ROOM_PARTS,    /* struct verb_room */
+    VERB_PEER_SET,      /* struct verb_peer */
     /* ring `fanout` */
     VERB_SESSION_BIND = 64, /* struct verb_session: this session now has this connection */
     VERB_SESSION_RESUME,    /* struct verb_resume: bind, and send again what follows seq */
@@ -103,6 +104,22 @@ struct verb_member_ref {
     uint32_t member;
     uint32_t generation;
 };
+
+/* What a member of kind MEMBER_WEBRTC has besides (peer.h). Begins its keys and addresses anew. */
+struct verb_peer {
+    uint32_t member;
+    uint32_t generation; /* of a MEMBER_SET before */
+    uint32_t ssrc;       /* of receive slot 0; the others follow */
+    uint8_t payload_type;
+    uint8_t level_id; /* audio level extension, 0: none */
+    uint8_t slots;    /* announced, up to PEER_SLOTS */
+    uint8_t hash;     /* enum peer_hash, of the fingerprint */
+    uint8_t ufrag[12];
+    uint8_t password[24];
+    uint8_t fingerprint[64];
+    uint8_t pad[4];
+};
+_Static_assert(sizeof(struct verb_peer) == 120, "verbs are a published format");
 
 /* The room of this channel has members on these cores as well, a bit each. */
 struct verb_room {

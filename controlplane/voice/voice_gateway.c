@@ -54,8 +54,7 @@ static bool token_matches(const struct session_control *s, const char *text)
 
 /* ---- op 0: identify ---- */
 
-/* The address that this client reaches us at, if it is IPv4; else the configured one. */
-static void our_ip(const struct control *c, uint64_t connection, char text[16])
+void voice_our_ip(const struct control *c, uint64_t connection, char text[16])
 {
     const struct connection *n = connection_of(c->link->region, connection, NULL);
     const uint8_t *a = n ? n->tcp.tuple.local : NULL;
@@ -69,7 +68,7 @@ static void send_ready(struct control *c, uint32_t slot)
 {
     const struct session_control *s = session_of(c, slot);
     char ip[16];
-    our_ip(c, s->connection, ip);
+    voice_our_ip(c, s->connection, ip);
     struct json_out *o = voice_message_open(c, VOICE_OP_READY);
     out_object(o);
     out_field_int(o, "ssrc", s->ssrc);
@@ -354,6 +353,7 @@ void voice_unbind(struct control *c, uint32_t slot, uint16_t code)
     s->generation++; /* what is still under way for the old one finds nobody */
     s->state &= (uint8_t)~SLOT_BOUND;
     s->mode = VOICE_MODE_NONE;
+    s->transport = MEMBER_NATIVE;
     s->ready = s->spoke = s->speaking = 0;
     s->discovered_port = s->selected_port = 0;
     log_event(LOG_INFO, "voice_end", "session=%u user=%" PRIu64 " code=%u", slot, s->user_id, code);

@@ -16,6 +16,7 @@
 #include "controlplane/events/publish.h"
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
+#include "controlplane/webrtc/join.h"
 
 static const char *const mode_names[VOICE_MODE_COUNT] = {
     [VOICE_AES256_GCM_RTPSIZE] = "aead_aes256_gcm_rtpsize",
@@ -160,6 +161,18 @@ static void bind_if_named(struct control *c, uint32_t slot)
         voice_member_bind(c, slot, s->discovered_ip, s->discovered_port);
 }
 
+/* The description is sent: from now on others know of it. */
+static void selected(struct control *c, uint32_t slot, struct voice_room *r)
+{
+    struct session_control *s = session_touch(c, slot);
+    if (s->ready)
+        return;
+    s->ready = 1;
+    topic_subscribe(c, r->topic, slot, 0);
+    voice_room_describe(c, slot, r);
+    tell_joined(c, slot, r);
+}
+
 void voice_select(struct control *c, uint32_t slot, const json_t *d)
 {
     struct session_control *s = session_touch(c, slot);
@@ -167,6 +180,11 @@ void voice_select(struct control *c, uint32_t slot, const json_t *d)
     struct voice_select sel;
     if (!r || !voice_select_parse(d, &sel)) {
         voice_refuse(c, s->connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
+        return;
+    }
+    if (strcmp(sel.protocol, "webrtc") == 0) {
+        if (peer_select(c, slot, d))
+            selected(c, slot, r);
         return;
     }
     if (strcmp(sel.protocol, "udp") != 0) {
@@ -182,17 +200,13 @@ void voice_select(struct control *c, uint32_t slot, const json_t *d)
     if (getrandom(s->key, sizeof s->key, 0) != (ssize_t)sizeof s->key)
         abort();
     s->mode = mode;
+    s->transport = MEMBER_NATIVE;
     s->selected_port = sel.port;
     memcpy(s->selected_ip, sel.ip, sizeof s->selected_ip);
     voice_member_set(c, slot);
     bind_if_named(c, slot);
     send_description(c, slot);
-    if (s->ready)
-        return;
-    s->ready = 1;
-    topic_subscribe(c, r->topic, slot, 0);
-    voice_room_describe(c, slot, r);
-    tell_joined(c, slot, r);
+    selected(c, slot, r);
 }
 
 void voice_discovered(struct control *c, const struct notice_member *n)

@@ -20,6 +20,9 @@ struct json_out *voice_message_open(struct control *c, enum voice_opcode op);
 /* Opens "op":N,"d": for an event; `{"seq":N,` goes in front. */
 struct json_out *voice_event_open(struct control *c, enum voice_opcode op);
 
+/* The address that this client reaches us at, if it is IPv4; else the configured one. */
+void voice_our_ip(const struct control *c, uint64_t connection, char text[16]);
+
 /* Op 11 with everybody who is there, op 5 for everybody who has ever spoken, to this slot. */
 void voice_room_describe(struct control *c, uint32_t slot, const struct voice_room *r);
 

@@ -266,7 +266,8 @@ void voice_member_set(struct control *c, uint32_t slot)
                               .channel_id = s->channel_id,
                               .guild_id = s->guild_id,
                               .ssrc = s->ssrc,
-                              .mode = s->mode};
+                              .mode = s->mode,
+                              .kind = s->transport};
     if (s->self_mute || s->mute || s->suppress)
         v->flags |= MEMBER_MUTED;
     if (s->self_deaf || s->deaf)

@@ -110,6 +110,8 @@ bool record_begin(struct worker *w)
     } else if (rec->phase == RECORD_ON) {
         step_begins(w);
     }
+    if (rec->phase == RECORD_ON && w->webrtc && webrtc_count(w->webrtc))
+        enter(w, RECORD_OVER); /* what DTLS makes cannot be made again */
     w->capture_wanted = rec->phase == RECORD_ON ? CAPTURE_REPLAY : CAPTURE_OFF;
     return true;
 }

@@ -54,6 +54,20 @@ static void address_proven(struct voice_member *m, const struct voice_datagram *
     address_take(m, d, ADDRESS_BOUND);
 }
 
+void voice_address_bind(struct voice *v, uint32_t i, const struct voice_datagram *from)
+{
+    struct voice_member *m = member_of(v, i);
+    if (from ? m->address == ADDRESS_BOUND && address_is(m, from) : m->address == ADDRESS_NONE)
+        return;
+    member_touch(v, i);
+    if (!from) {
+        m->address = ADDRESS_NONE;
+        return;
+    }
+    m->moved += m->address == ADDRESS_BOUND;
+    address_take(m, from, ADDRESS_BOUND);
+}
+
 /* ---- IP discovery ---- */
 
 static enum voice_verdict discover(struct voice *v, const struct voice_datagram *d, uint64_t now_us)

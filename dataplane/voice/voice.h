@@ -131,6 +131,9 @@ enum voice_verdict voice_input(struct voice *v, const struct voice_datagram *d, 
 /* For transports, before a packet is opened: false: the member sends too fast (counted). */
 bool voice_rate_allows(struct voice *v, uint32_t member, uint64_t now_us);
 
+/* Within the transaction, for transports: the member is reached where this datagram came from, from now on; NULL: nowhere. */
+void voice_address_bind(struct voice *v, uint32_t member, const struct voice_datagram *from);
+
 /*
  * Within the transaction, for transports: an authentic packet of member f->sender, opened; its header has the member's own SSRC and
  * payload type RTP_PAYLOAD_TYPE, and the checks of rtp_parse hold. From here on it is like any other.
