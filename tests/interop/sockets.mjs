@@ -92,7 +92,8 @@ await test('port counters account for every packet of a call and a chat', async 
   if (moved.passed === 0) equal(moved.receivedBytes - 14 * moved.received, moved.kernelSentBytes, 'bytes');
 });
 
-await test('what is not for a POP address is passed on and counted', async () => {
+// What passes of strangers' frames while eleven of ours are sent; the host's own (MLD, router solicitations) pass as well.
+async function passedOfOurs() {
   const before = await quiet();
   execFileSync('/usr/bin/python3', ['-c', `
 import socket
@@ -102,8 +103,13 @@ for _ in range(11):
     wire.send(b"\\xff" * 6 + wire.getsockname()[4] + b"\\x88\\xb5" + b"x" * 46)
 `]);
   await sleep(500);
-  const moved = less(await quiet(), before);
-  equal(moved.passed, 11 * workers, 'passed');
+  return less(await quiet(), before).passed;
+}
+
+await test('what is not for a POP address is passed on and counted', async () => {
+  const seen = [];
+  while (seen.length < 5 && seen.at(-1) !== 11 * workers) seen.push(await passedOfOurs());
+  equal(seen.at(-1), 11 * workers, `passed (${seen})`);
 });
 
 leave(a);

@@ -398,8 +398,7 @@ static void make_worker(struct box *b, uint32_t k)
     l->worker->from_worker = l->from;
 }
 
-/* Every worker keeps its own table of the link. */
-static void learn_link(struct box *b)
+void box_learn_link(struct box *b)
 {
     uint8_t frame[64], target[16];
     struct net_packet p;
@@ -430,7 +429,7 @@ struct box *box_new(uint32_t workers, const char *region_file)
     make_config(b);
     for (uint32_t k = 0; k < workers; k++)
         make_worker(b, k);
-    learn_link(b);
+    box_learn_link(b);
     return b;
 }
 

@@ -81,6 +81,9 @@ void box_enter(struct box *b, uint32_t index);
 /* Everybody takes a turn: `talk`: every participant whose voice is on sends a frame. */
 void box_turn(struct box *b, bool talk);
 
+/* Every worker's table of the link knows the clients' station; who runs for minutes must say so again. */
+void box_learn_link(struct box *b);
+
 /* A turn of the workers alone. */
 void box_work(struct box *b);
 

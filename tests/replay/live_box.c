@@ -51,6 +51,8 @@ int main(int argc, char **argv)
         join(b, k);
     for (unsigned i = 0; !stopping; i++) {
         turn(b, i % 4 == 0);
+        if (i % 1000 == 0)
+            box_learn_link(b);
         if (i % 100 == 50 && i < 10000) /* a participant's memory of what it was told has an end */
             participant_say_text(&b->participant[i / 100 % PARTICIPANTS], "message");
         if (i == 20) {
