@@ -17,8 +17,6 @@
 #include "dataplane/http/response.h"
 #include "dataplane/worker.h"
 
-#define LINGER_US 2000000u /* for our last words to somebody who was too slow */
-
 void app_http_refuse(struct worker *w, struct connection *c, enum drop_reason why)
 {
     uint8_t answer[HTTP_ERROR_MAX];
@@ -27,14 +25,9 @@ void app_http_refuse(struct worker *w, struct connection *c, enum drop_reason wh
     size_t n = http_error(http_refusal_status(why), false, false, w->unix_s, answer, sizeof answer);
     c->flags |= CONN_REQUEST_OPEN;
     c->http.phase = slow ? HTTP_PHASE_EVICTED : HTTP_PHASE_REFUSED;
-    c->deadline_us = w->now_us + (slow ? LINGER_US : w->config->close_us);
+    c->deadline_us = w->now_us + (slow ? WORKER_LINGER_US : w->config->close_us);
     if (!send_bytes(w, c, SOURCE_BLOB, 0, answer, (uint32_t)n, ITEM_CLOSE))
         conn_finish(w, c, DROP_NONE);
-}
-
-uint64_t app_http_linger_us(const struct worker *w, const struct connection *c)
-{
-    return c->http.phase == HTTP_PHASE_EVICTED ? LINGER_US : w->config->close_us;
 }
 
 /* Hands a whole request to the control plane. `body` is decoded. */

@@ -4,8 +4,9 @@
  *
  *      SYN --> half open --third packet--> a slot          full: SYN-ACK with a cookie, nothing kept --third packet--> a slot
  *
- * A slot is given out last. When there is none, or as many handshakes run as may, an opening is held back: the third packet is
- * dropped and counted, the entry stays, the client sends again. Those who have a slot notice nothing.
+ * A slot is given out last. When there is none, as many handshakes run as may, or of any pool only the last sixteenth is left, an
+ * opening is held back: SYN or third packet are dropped and counted, the entry stays, the client sends again. Those who have a slot
+ * notice nothing, and it is over as soon as something comes back.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/worker.h"
@@ -48,12 +49,21 @@ static void answer_syn(struct worker *w, const struct half_open *h)
     plan(w, &p);
 }
 
+/* The last sixteenth of a pool is for those who are here. */
+static bool is_short(const struct worker *w, const struct pool *p)
+{
+    return pool_free(p, &w->txn) < (p->capacity + 15) / 16;
+}
+
 /* Why nobody can be let in now; DROP_NONE: one can. */
 static enum drop_reason no_room(const struct worker *w)
 {
     if (w->handshakes >= w->config->syn_max)
         return DROP_TCP_SYN_LIMIT;
-    return pool_free(w->connections, &w->txn) ? DROP_NONE : DROP_TCP_NO_SLOT;
+    if (!pool_free(w->connections, &w->txn))
+        return DROP_TCP_NO_SLOT;
+    bool scarce = is_short(w, w->blocks) || is_short(w, w->records) || is_short(w, w->items) || is_short(w, w->queues.chunks);
+    return scarce ? DROP_TCP_SHED : DROP_NONE;
 }
 
 static void take_syn(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s, uint32_t iss)

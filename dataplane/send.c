@@ -155,8 +155,9 @@ static struct tx_record *describe(struct worker *w, struct connection *c, enum s
                                   size_t length)
 {
     uint32_t index = pool_get(w->records, &w->txn);
-    if (index == POOL_NONE) {
+    if (index == POOL_NONE) { /* nothing may be in flight whose ACK would remind of it */
         count_drop(w->counters, DROP_CONN_NO_DESCRIPTOR);
+        worker_ready(w, conn_index(w, c));
         return NULL;
     }
     struct tx_record *r = record_at(w, index);

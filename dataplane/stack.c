@@ -131,7 +131,8 @@ static void enter_closing(struct worker *w, struct connection *c)
         return;
     handshake_cancel(w, c);
     leave_handshake(w, c);
-    c->deadline_us = w->now_us + (c->kind == CONNECTION_HTTP ? app_http_linger_us(w, c) : w->config->close_us);
+    bool owed_little = c->kind == CONNECTION_HANDSHAKE || (c->kind == CONNECTION_HTTP && c->http.phase == HTTP_PHASE_EVICTED);
+    c->deadline_us = w->now_us + (owed_little ? WORKER_LINGER_US : w->config->close_us);
     c->kind_was = c->kind;
     c->kind = CONNECTION_CLOSING;
     conn_leave_session(w, c);

@@ -44,6 +44,7 @@
 #define WORKER_HELD         1024u
 #define WORKER_BODY_MAX     (256u << 10)
 #define LISTEN_CHALLENGES_PER_SECOND 1000u
+#define WORKER_LINGER_US    2000000u /* for our last words to somebody who was too slow, or failed to shake hands */
 #define WORKER_READER_BYTES 4096u
 #define WORKER_ITEMS_MAX    256u  /* items waiting on one connection; more: a slow reader */
 
@@ -330,9 +331,6 @@ void app_http_refuse(struct worker *w, struct connection *c, enum drop_reason wh
 
 /* Its deadline has come. */
 void app_http_timer(struct worker *w, struct connection *c);
-
-/* How long it may take to end once it is closed. */
-uint64_t app_http_linger_us(const struct worker *w, const struct connection *c);
 
 /* ---- send.c ---- */
 

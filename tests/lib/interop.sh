@@ -40,6 +40,7 @@ interop_programs() {
     NODE=$NODE report_run "$prefix/tls" 120 "$INTEROP/tls.sh"
     interop_node "$prefix/gateway" 60 gateway
     interop_node "$prefix/echo" 60 echo
+    interop_node "$prefix/conformance" 180 conformance
     interop_node "$prefix/chat" 120 chat
     interop_node "$prefix/voice" 120 voice
     VOXPOP_VOICE_MODE=xchacha20 interop_node "$prefix/voice-xchacha20" 120 voice

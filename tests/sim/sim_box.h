@@ -45,6 +45,8 @@ struct sim {
     bool control_rests;
     uint32_t answer_bytes; /* every request is answered with so many; 0: as chance has it */
     uint32_t closed;
+    struct pool *starved;
+    uint32_t *taken, taken_count;
 };
 
 uint32_t sim_chance(struct sim *s, uint32_t n);
@@ -66,6 +68,10 @@ void sim_control(struct sim *s, bool capricious);
 
 enum sim_order { SIM_BIND, SIM_DISPATCH, SIM_CLOSE, SIM_END, SIM_END_QUIETLY };
 void sim_order(struct sim *s, enum sim_order what, uint32_t session);
+
+/* Of this pool, only so many elements are left; until sim_feed. */
+void sim_starve(struct sim *s, struct pool *p, uint32_t left);
+void sim_feed(struct sim *s);
 
 /* All clients, the worker and the control plane, once or n times, with nothing lost. */
 void sim_turn(struct sim *s);
