@@ -302,7 +302,7 @@ static bool make_heap(struct worker *w)
     w->ready_mark = calloc(capacity, 1);
     w->timers = wheel_new(capacity, w->now_us);
     w->queues.let_go = calloc(r->header->geometry.log_segments, sizeof *w->queues.let_go);
-    w->keys = tls_key_cache_new(capacity < 4096 ? capacity : 4096);
+    w->keys = tls_key_cache_new(capacity < TLS_KEY_CACHE_ENTRIES ? capacity : TLS_KEY_CACHE_ENTRIES);
     w->voice = voice_new(&vc, &ve);
     if (w->voice)
         voice_residence_at(w->voice, w->area->voice_residence);

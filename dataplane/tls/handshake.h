@@ -104,9 +104,9 @@ void tls_client_free(struct tls_client *c);
 void tls_client_session_free(struct tls_client_session *s);
 
 /*
- * Starts: *out holds the ClientHello to send. `resume` may be NULL. want_ticket: goes on to feed OpenSSL after Finished
- * until a ticket came, which tls_client_take_session then gives; DONE counts the server's records that this took.
- * One session may be resumed any number of times.
+ * Starts: *out holds the ClientHello to send. `resume` may be NULL. want_ticket: goes on to feed OpenSSL
+ * after Finished until a ticket came, which tls_client_take_session then gives; DONE counts the server's
+ * records that this took. One session may be resumed any number of times.
  */
 struct tls_handshake *tls_client_start(struct tls_client *c, const char *server_name,
                                        struct tls_client_session *resume, bool want_ticket,

@@ -39,6 +39,8 @@ struct tls_key_cache *tls_key_cache_new(uint32_t entries)
     c->burst = 1;
     c->tags = calloc((size_t)sets * WAYS, sizeof *c->tags);
     c->keys = aligned_alloc(64, (size_t)sets * WAYS * sizeof *c->keys);
+    if (c->keys)
+        memset(c->keys, 0, (size_t)sets * WAYS * sizeof *c->keys);
     if (!c->tags || !c->keys) {
         free(c->tags);
         free(c->keys);
@@ -78,7 +80,7 @@ static struct tls_keys *find(struct tls_key_cache *c, uint64_t handle, enum dire
 
 /* A way for new keys, its old ones wiped; NULL when all are in use in this burst. */
 static struct tls_keys *take(struct tls_key_cache *c, uint64_t handle, enum direction direction,
-                             uint16_t epoch)
+                             uint16_t epoch, uint16_t suite)
 {
     size_t set = set_of(c, handle);
     for (unsigned i = 0; i < WAYS; i++) {
@@ -92,7 +94,9 @@ static struct tls_keys *take(struct tls_key_cache *c, uint64_t handle, enum dire
         t->burst = c->burst;
         t->epoch = epoch;
         t->direction = (uint8_t)direction;
-        tls_keys_wipe(&c->keys[way]);
+        /* Keys of one suite lie over one another; only what another suite leaves uncovered must be wiped. */
+        if (c->keys[way].suite != suite)
+            tls_keys_wipe(&c->keys[way]);
         return &c->keys[way];
     }
     return NULL;
@@ -108,7 +112,7 @@ const struct tls_keys *tls_key_cache_read(struct tls_key_cache *cache, uint64_t 
 {
     struct tls_keys *k = find(cache, handle, READ, c->read_epoch);
     if (!k) {
-        k = take(cache, handle, READ, c->read_epoch);
+        k = take(cache, handle, READ, c->read_epoch, c->suite);
         if (k)
             tls_keys_read(k, c);
     }
@@ -124,7 +128,7 @@ const struct tls_keys *tls_key_cache_write(struct tls_key_cache *cache, uint64_t
         return NULL;
     struct tls_keys *k = find(cache, handle, WRITE, epoch);
     if (!k) {
-        k = take(cache, handle, WRITE, epoch);
+        k = take(cache, handle, WRITE, epoch, c->suite);
         if (k)
             tls_keys_write(k, c, epoch);
     }

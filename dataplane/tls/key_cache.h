@@ -1,6 +1,7 @@
 /*
  * A worker's expanded keys: a small cache over the secrets in the region, so that an idle connection costs
- * 192 bytes and not 1 KiB a direction. Process-local; a miss derives (0.7 to 3 us), an eviction wipes.
+ * 192 bytes and not 1 KiB a direction. Process-local; a miss expands, and derives where no key is kept (0.7
+ * to 3 us).
  *
  * A handle must name one life of one connection (slot and generation): keys are found by handle, direction
  * and epoch alone.
@@ -12,6 +13,12 @@
 #include "dataplane/tls/keys.h"
 
 struct tls_key_cache;
+
+/*
+ * What a worker has. More would not stay in the second-level cache, and then a hit costs what a miss does
+ * where the connection keeps its key (keys.h): an expansion, some 150 ns.
+ */
+#define TLS_KEY_CACHE_ENTRIES 512
 
 /* `entries` is rounded up to a power of two, at least 4. NULL: out of memory. */
 struct tls_key_cache *tls_key_cache_new(uint32_t entries);

@@ -4,7 +4,10 @@
  * handshakes through our helper thread, and what of each is the arithmetic that `openssl speed` measures (one
  * P-256 signature and two X25519 operations).
  *
- *      voxpop-tls-limit [SECONDS]      CPU seconds for each figure, 1 unless said; a JSON object to stdout
+ *      voxpop-tls-limit [--seconds S] [CERTIFICATE KEY]
+ *
+ * S CPU seconds for each figure, 1 unless said; without files a P-256 certificate of its own. A JSON object
+ * to stdout.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -40,9 +43,21 @@ static double seconds_of(clockid_t clock)
 
 /* ---- the server ---- */
 
-static struct tls_server *make_server(void)
+static struct tls_server *serve(const char *certificate, const char *key)
 {
-    char directory[] = "/tmp/voxpop-tls-limit-XXXXXX", certificate[64], key_path[64], error[TLS_ERROR_MAX];
+    char error[TLS_ERROR_MAX];
+    struct tls_certificate_files files = {certificate, key};
+    struct tls_server_config config = {
+        .certificates = &files, .certificate_count = 1, .tickets.current = "a key for tickets"};
+    struct tls_server *s = tls_server_new(&config, error);
+    require(s != NULL, error);
+    return s;
+}
+
+/* With a certificate made for the run. */
+static struct tls_server *serve_own(void)
+{
+    char directory[] = "/tmp/voxpop-tls-limit-XXXXXX", certificate[64], key_path[64];
     require(mkdtemp(directory) != NULL, "no temporary directory");
     snprintf(certificate, sizeof certificate, "%s/cert.pem", directory);
     snprintf(key_path, sizeof key_path, "%s/key.pem", directory);
@@ -61,11 +76,7 @@ static struct tls_server *make_server(void)
     f = fopen(key_path, "w");
     require(f && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) && fclose(f) == 0,
             "key cannot be written");
-    struct tls_certificate_files files = {certificate, key_path};
-    struct tls_server_config config = {
-        .certificates = &files, .certificate_count = 1, .tickets.current = "a key for tickets"};
-    struct tls_server *s = tls_server_new(&config, error);
-    require(s != NULL, error);
+    struct tls_server *s = serve(certificate, key_path);
     unlink(certificate);
     unlink(key_path);
     rmdir(directory);
@@ -325,10 +336,16 @@ static double measure(struct tls_server *server, int version, bool resumed, doub
 
 int main(int argc, char **argv)
 {
-    double budget = argc > 1 ? atof(argv[1]) : 1;
-    require(argc <= 2 && budget > 0, "usage: voxpop-tls-limit [SECONDS]");
+    double budget = 1;
+    if (argc > 2 && strcmp(argv[1], "--seconds") == 0) {
+        budget = atof(argv[2]);
+        argc -= 2;
+        argv += 2;
+    }
+    require((argc == 1 || argc == 3) && budget > 0,
+            "usage: voxpop-tls-limit [--seconds S] [CERTIFICATE KEY]");
     require(aead_init(AEAD_BACKEND_AUTO), "no AEAD");
-    struct tls_server *server = make_server();
+    struct tls_server *server = argc == 3 ? serve(argv[1], argv[2]) : serve_own();
     double sign_s = sign_seconds(budget / 4), x25519_s = x25519_seconds(budget / 4),
            both_s = sign_s + 2 * x25519_s;
     printf("{\n  \"openssl\": \"%s\",\n  \"speed\": {\"p256_sign_per_s\": %.0f, \"x25519_per_s\": %.0f},\n",
@@ -338,7 +355,8 @@ int main(int argc, char **argv)
     double full_s = measure(server, TLS1_3_VERSION, false, budget, both_s);
     double resumed_s =
         measure(server, TLS1_3_VERSION, true, budget, 2 * x25519_s); /* psk_dhe_ke: exchanges keys anew */
-    printf("  \"tls13_resumed_to_full\": %.3f\n}\n", full_s / resumed_s);
+    printf("  \"full_per_cpu_s\": %.0f,\n  \"resumed_per_cpu_s\": %.0f,\n  \"resumed_to_full\": %.3f\n}\n",
+           1 / full_s, 1 / resumed_s, full_s / resumed_s);
     tls_server_free(server);
     return 0;
 }

@@ -312,6 +312,26 @@ static void a_handshake_that_is_not_done_in_time_is_ended(void **state)
     end();
 }
 
+/* The helper thread takes no more: new ones are turned away, those that are open do not notice. */
+static void a_handshake_that_the_helper_has_no_room_for_is_refused_and_counted(void **state)
+{
+    struct sim_client *c = begin(TLS_AES_128_GCM_SHA256, 0, upgrade_echo), *late = &sim.client[1];
+    sim.helper_rests = true;
+    sim.results = RESULTS;
+    sim_client_start(late, 40001, 9, sim.now_us);
+    sim_turns(&sim, 5);
+    assert_int_equal(drops(DROP_TLS_HANDSHAKE_BUSY), 1);
+    assert_int_not_equal(late->tcp.state, TCP_ESTABLISHED);
+    assert_echoes(c, 100);
+    sim.results = 0;
+    sim.helper_rests = false;
+    sim_client_start(late, 40002, 9, sim.now_us); /* and there is room again */
+    sim_turns(&sim, 5);
+    assert_int_equal(late->tcp.state, TCP_ESTABLISHED);
+    assert_int_equal(sim.worker->handshakes, 0);
+    end();
+}
+
 static int start(void **state)
 {
     return aead_init(AEAD_BACKEND_AUTO) ? 0 : 1;
@@ -330,6 +350,7 @@ int main(void)
         cmocka_unit_test(misbehaviour_is_told_by_its_alert_and_counted_by_its_name),
         cmocka_unit_test(plaintext_behind_the_handshake_is_refused),
         cmocka_unit_test(a_handshake_that_is_not_done_in_time_is_ended),
+        cmocka_unit_test(a_handshake_that_the_helper_has_no_room_for_is_refused_and_counted),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

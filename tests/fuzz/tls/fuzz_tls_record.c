@@ -39,6 +39,9 @@ static size_t seal_inner(const struct tls_conn *from, const uint8_t *inner, size
     struct tls_keys k;
     uint8_t nonce[TLS_IV_SIZE];
     tls_keys_write(&k, from, from->write_epoch);
+    if (tls_is_12(from->suite)) /* the type stands in the header, in place of the last byte */
+        return tls_seal(&k, from->write_record, (enum tls_content)inner[len - 1],
+                        &(struct tls_span){inner, len - 1}, 1, wire);
     memcpy(nonce, k.iv, sizeof nonce);
     put_be64(nonce + 4, be64(nonce + 4) ^ from->write_record);
     wire[0] = TLS_APPLICATION_DATA;
@@ -58,10 +61,13 @@ static bool deliver(struct tls_conn *from, struct tls_conn *to, const uint8_t *i
     struct tls_keys keys;
     struct tls_opened o;
     size_t size = seal_inner(from, inner, len, wire);
-    require(tls_record_parse(wire, size, TLS_PHASE_OPEN, &r, &why) == (int)size);
+    int parsed = tls_record_parse(wire, size, tls_open_phase(to), &r, &why);
+    if (parsed < 0) /* of a type, or of a length, that cannot come */
+        return require(tls_is_12(to->suite)), false;
+    require(parsed == (int)size);
     tls_keys_read(&keys, to);
     struct tls_conn before = *to;
-    tls_open(to, &keys, &r, wire + TLS_HEADER_SIZE, from->write_record * 1000000, &o);
+    tls_open(to, &keys, &r, wire + tls_content_at(to->suite), from->write_record * 1000000, &o);
     from->write_record++;
     if (o.event == TLS_EVENT_REFUSED) {
         require(o.why.reason != DROP_NONE && o.why.reason != DROP_TLS_RECORD_MAC);
@@ -70,7 +76,8 @@ static bool deliver(struct tls_conn *from, struct tls_conn *to, const uint8_t *i
         return false;
     }
     if (o.event == TLS_EVENT_DATA)
-        require(o.data == wire + TLS_HEADER_SIZE && o.len < len && memcmp(o.data, inner, o.len) == 0);
+        require(o.data == wire + tls_content_at(to->suite) && o.len < len &&
+                memcmp(o.data, inner, o.len) == 0);
     if (o.event == TLS_EVENT_KEY_UPDATE) {
         require(to->read_epoch == (uint16_t)(before.read_epoch + 1) && to->read_record == 0);
         tls_write_epoch_next(from);
@@ -88,16 +95,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t choice = *data++;
     size--;
     if (choice & 1) {
-        cut(data, size, (enum tls_phase)((choice >> 2) % 3));
+        cut(data, size, (enum tls_phase)((choice >> 2) % 4));
         return 0;
     }
-    struct tls_secrets s = {.suite = (uint16_t)(0x1301 + (choice >> 2) % 3), .client = {1}, .server = {2}};
+    static const uint16_t suites[] = {0x1301, 0x1302, 0x1303, 0xc02b, 0xc030, 0xcca9};
+    struct tls_secrets s = {.suite = suites[(choice >> 2) % 6], .client = {1}, .server = {2}};
     struct tls_conn server, client;
     tls_conn_start(&server, &s, false);
     tls_conn_start(&client, &s, true);
     bool to_client = choice & 2;
     while (size >= 3) {
-        size_t len = be16(data) % (TLS_PLAINTEXT_MAX + 200);
+        size_t len = be16(data) % (TLS_PLAINTEXT_MAX + (tls_is_12(s.suite) ? 0 : 200));
         data += 2;
         size -= 2;
         len = len == 0 ? 1 : len > size ? size : len;

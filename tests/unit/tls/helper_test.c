@@ -32,17 +32,23 @@ static int stop(void **state)
     return 0;
 }
 
-static struct tls_helper *helper_of(unsigned workers, uint32_t handshakes_max)
+static struct tls_helper *helper_with(unsigned workers, unsigned threads, uint32_t handshakes_max)
 {
     char error[TLS_ERROR_MAX] = "";
     struct tls_helper *h = tls_helper_start(&(struct tls_helper_config){.server = server,
                                                                         .workers = workers,
+                                                                        .threads = threads,
                                                                         .handshakes_max = handshakes_max,
                                                                         .cpu = -1,
                                                                         .ring_bytes = 256 << 10},
                                             error);
     assert_string_equal(error, "");
     return h;
+}
+
+static struct tls_helper *helper_of(unsigned workers, uint32_t handshakes_max)
+{
+    return helper_with(workers, 1, handshakes_max);
 }
 
 static void poll_until(struct tls_helper *h, unsigned worker, struct tls_helper_result *out)
@@ -111,9 +117,9 @@ static void *shake_many(void *arg)
     return NULL;
 }
 
-static void workers_shake_many_hands_at_once(void **state)
+static void shake_with_threads(unsigned helper_threads)
 {
-    struct tls_helper *h = helper_of(2, TOGETHER);
+    struct tls_helper *h = helper_with(2, helper_threads, TOGETHER);
     struct worker_run runs[2] = {{h, 0, 0}, {h, 1, 0}};
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
@@ -124,6 +130,16 @@ static void workers_shake_many_hands_at_once(void **state)
         assert_int_equal(tls_helper_live(h, (unsigned)i), 0);
     }
     tls_helper_stop(h);
+}
+
+static void workers_shake_many_hands_at_once(void **state)
+{
+    shake_with_threads(1);
+}
+
+static void several_threads_share_them_and_each_handshake_stays_on_one(void **state)
+{
+    shake_with_threads(3);
 }
 
 static void more_handshakes_than_allowed_are_refused_until_one_ends(void **state)
@@ -255,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_shake_many_hands_at_once),
+        cmocka_unit_test(several_threads_share_them_and_each_handshake_stays_on_one),
         cmocka_unit_test(more_handshakes_than_allowed_are_refused_until_one_ends),
         cmocka_unit_test(a_cancelled_handshake_frees_its_place_and_says_nothing),
         cmocka_unit_test(a_full_ring_refuses_records_but_never_a_cancel),
