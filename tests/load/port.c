@@ -99,7 +99,9 @@ int load_run(int (*fn)(void *arg), void *arg)
     load_ticks_per_us();
     if (port_launch(0, run_job, &j))
         return 1;
-    while (!atomic_load(&j.over)) /* port_join polls: it would take the box's CPU */
+    while (!atomic_load(&j.over)) { /* port_join polls: it would take the box's CPU */
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        port_maintain();
+    }
     return port_join(0);
 }
