@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 BENCH_NAMES=(voice-fanout voice-rooms voice-latency voice-peer)
-BENCH_NAMES+=(gateway-echo handshakes)
+BENCH_NAMES+=(gateway-echo handshakes messages)
 SMOKE_NAMES=(connections fanout) # their figures take minutes: sudo tests/bench/run
 
 bench_figure_is_whole() {

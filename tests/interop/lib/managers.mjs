@@ -53,7 +53,7 @@ export async function discordjs(k) {
     bans: async (guildId) => [...(await guild(guildId).bans.fetch()).keys()],
     unban: (guildId, userId) => guild(guildId).bans.remove(userId),
     kick: (guildId, userId) => guild(guildId).members.kick(userId),
-    channels: (guildId) => Object.fromEntries(guild(guildId).channels.cache.map((c) => [c.id, [c.name, c.topic ?? null, c.parentId ?? null]])),
+    channels: (guildId) => Object.fromEntries(guild(guildId).channels.cache.map((c) => [c.id, [c.name, c.topic ?? null, c.parentId ?? null, c.rawPosition]])),
     roles: (guildId) => Object.fromEntries(guild(guildId).roles.cache.map((r) => [r.id, [r.name, String(r.permissions.bitfield), r.color]])),
     overwrites: (channelId) =>
       Object.fromEntries(channel(channelId).permissionOverwrites.cache.map((o) => [o.id, [String(o.allow.bitfield), String(o.deny.bitfield)]])),
@@ -107,7 +107,7 @@ export async function eris(k) {
     bans: async (guildId) => (await client.getGuildBans(guildId)).map((one) => one.user.id),
     unban: (guildId, userId) => client.unbanGuildMember(guildId, userId),
     kick: (guildId, userId) => client.kickGuildMember(guildId, userId),
-    channels: (guildId) => Object.fromEntries(guild(guildId).channels.map((c) => [c.id, [c.name, c.topic ?? null, c.parentID ?? null]])),
+    channels: (guildId) => Object.fromEntries(guild(guildId).channels.map((c) => [c.id, [c.name, c.topic ?? null, c.parentID ?? null, c.position]])),
     roles: (guildId) => Object.fromEntries(guild(guildId).roles.map((r) => [r.id, [r.name, String(r.permissions.allow), r.color]])),
     overwrites: (channelId) => Object.fromEntries(channel(channelId).permissionOverwrites.map((o) => [o.id, [String(o.allow), String(o.deny)]])),
     member: (guildId, userId) => {
@@ -161,7 +161,7 @@ export async function oceanic(k) {
     bans: async (guildId) => (await guilds.getBans(guildId)).map((one) => one.user.id),
     unban: (guildId, userId) => guilds.removeBan(guildId, userId),
     kick: (guildId, userId) => guilds.removeMember(guildId, userId),
-    channels: (guildId) => Object.fromEntries(guild(guildId).channels.map((c) => [c.id, [c.name, c.topic ?? null, c.parentID ?? null]])),
+    channels: (guildId) => Object.fromEntries(guild(guildId).channels.map((c) => [c.id, [c.name, c.topic ?? null, c.parentID ?? null, c.position]])),
     roles: (guildId) => Object.fromEntries(guild(guildId).roles.map((r) => [r.id, [r.name, String(r.permissions.allow), r.color]])),
     overwrites: (channelId) => Object.fromEntries(channel(channelId).permissionOverwrites.map((o) => [o.id, [String(o.allow), String(o.deny)]])),
     member: (guildId, userId) => {
