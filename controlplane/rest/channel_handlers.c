@@ -248,7 +248,10 @@ void rest_overwrite_put(struct rest_call *c)
     struct overwrite w = {.id = c->match.overwrite_id};
     int64_t type = 0;
     if (!field_permissions(c, "allow", &w.allow, NULL) || !field_permissions(c, "deny", &w.deny, NULL) ||
-        !field_int(c, "type", 0, 1, &type, NULL) || !may_hand_out(c, w.allow | w.deny))
+        !field_int(c, "type", 0, 1, &type, NULL))
+        return;
+    const struct overwrite *was = overwrite_of(c->channel, w.id); /* what it says is taken away with it */
+    if (!may_hand_out(c, was ? (was->allow ^ w.allow) | (was->deny ^ w.deny) : w.allow | w.deny))
         return;
     w.member = type == 1;
     if (w.member ? !model_user(c->m, w.id) : !model_role(c->guild, w.id)) {

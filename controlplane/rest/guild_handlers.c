@@ -189,13 +189,31 @@ void rest_roles_get(struct rest_call *c)
     rest_send_out(c, 200, &body);
 }
 
+/* "color", or newer clients' "colors": {"primary_color"}; one colour is all a role has. */
+static bool color_fields(struct rest_call *c, int64_t *color)
+{
+    json_t *colors = json_object_get(c->body, "colors"), *whole = c->body;
+    if (!field_int(c, "color", 0, 0xffffff, color, NULL))
+        return false;
+    if (!colors || json_is_null(colors))
+        return true;
+    if (!json_is_object(colors)) {
+        rest_invalid(c, "colors", "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a DictType");
+        return false;
+    }
+    c->body = colors;
+    bool sound = field_int(c, "primary_color", 0, 0xffffff, color, NULL);
+    c->body = whole;
+    return sound;
+}
+
 /* The body's fields into `now`; false when it has answered. */
 static bool role_fields(struct rest_call *c, struct role *now)
 {
     const char *name = NULL;
     int64_t color = now->color;
     uint64_t permissions = now->permissions;
-    if (!field_text(c, "name", 1, 100, &name, NULL) || !field_int(c, "color", 0, 0xffffff, &color, NULL) ||
+    if (!field_text(c, "name", 1, 100, &name, NULL) || !color_fields(c, &color) ||
         !field_bool(c, "hoist", &now->hoist, NULL) ||
         !field_bool(c, "mentionable", &now->mentionable, NULL) ||
         !field_permissions(c, "permissions", &permissions, NULL))

@@ -42,6 +42,7 @@ interop_programs() {
     interop_node "$prefix/echo" 60 echo
     interop_node "$prefix/conformance" 180 conformance
     interop_node "$prefix/chat" 120 chat
+    interop_node "$prefix/guild" 120 guild
     interop_node "$prefix/voice" 120 voice
     VOXPOP_VOICE_MODE=xchacha20 interop_node "$prefix/voice-xchacha20" 120 voice
     interop_node "$prefix/room" 120 room

@@ -13,6 +13,8 @@
 
 #define NOW_MS INT64_C(1750000000000)
 
+const char *fixture_root = "/tmp";
+
 static void keep_effect(void *ctx, const struct effect *e)
 {
     struct fixture *f = ctx;
@@ -64,7 +66,7 @@ static void fixture_account(struct fixture *f, const char *name, uint64_t *id, c
 void fixture_open(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
-    strcpy(f->dir, "/tmp/voxpop-store-XXXXXX");
+    snprintf(f->dir, sizeof f->dir, "%s/voxpop-store-XXXXXX", fixture_root);
     assert(mkdtemp(f->dir));
     snprintf(f->path, sizeof f->path, "%s/store.db", f->dir);
     fixture_attach(f);

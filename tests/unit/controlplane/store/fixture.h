@@ -37,6 +37,8 @@ struct fixture {
     size_t answers;
 };
 
+extern const char *fixture_root; /* the folder that the file's is made in */
+
 /* A fresh file; with a guild of owner and other, and a stranger outside. */
 void fixture_open(struct fixture *f);
 /* The process dies and another one starts on the same file. */
