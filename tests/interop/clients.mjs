@@ -2,7 +2,7 @@
 // client's life, and no error in either.
 // SPDX-License-Identifier: Apache-2.0
 import https from 'node:https';
-import Eris from 'eris';
+import { Client as ErisClient } from 'eris';
 import { Client as Oceanic } from 'oceanic.js';
 import { equal, finish, next, sleep, test, within } from './lib/harness.mjs';
 import { ca, env, guildId, host, rest, textChannelId, token, voiceChannelId } from './lib/pop.mjs';
@@ -11,7 +11,7 @@ const errors = [];
 const note = (client, who) => client.on('error', (error) => errors.push(`${who}: ${error}`));
 
 const libraries = {
-  eris: () => new Eris.Client(`Bot ${token(3)}`, {
+  eris: () => new ErisClient(`Bot ${token(3)}`, {
     intents: ['guilds', 'guildMessages', 'messageContent', 'guildVoiceStates'],
     rest: { domain: host, baseURL: '/api/v10', agent: new https.Agent({ ca }) },
     ws: { ca },
