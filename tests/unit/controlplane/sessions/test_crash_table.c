@@ -1,7 +1,7 @@
 /*
- * What crashes real clients is never sent (the table of reference/gateway.md 6, and 2, 9, 10, 11): every payload
- * that a busy guild gives its clients is held against every row. And the other way round: whatever a client
- * sends in place of a field is answered by a close code, and disturbs nobody.
+ * What crashes real clients is never sent (the table of reference/gateway.md 6, and 2, 9, 10, 11): every
+ * payload that a busy guild gives its clients is held against every row. And the other way round: whatever a
+ * client sends in place of a field is answered by a close code, and disturbs nobody.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
@@ -19,14 +19,45 @@
 
 /* ---- rows of the table ---- */
 
-static const char *const lists[] = {
-    "activities",  "attachments", "channels",         "components",    "embeds",       "emojis",  "features",
-    "guilds",      "groups",      "guild_scheduled_events", "items",   "members",      "mentions", "mention_roles",
-    "not_found",   "ops",         "permission_overwrites",  "presences", "private_channels", "reactions", "recipients",
-    "relationships", "roles",     "soundboard_sounds", "stage_instances", "stickers",  "threads", "voice_states"};
+static const char *const lists[] = {"activities",
+                                    "attachments",
+                                    "channels",
+                                    "components",
+                                    "embeds",
+                                    "emojis",
+                                    "features",
+                                    "guilds",
+                                    "groups",
+                                    "guild_scheduled_events",
+                                    "items",
+                                    "members",
+                                    "mentions",
+                                    "mention_roles",
+                                    "not_found",
+                                    "ops",
+                                    "permission_overwrites",
+                                    "presences",
+                                    "private_channels",
+                                    "reactions",
+                                    "recipients",
+                                    "relationships",
+                                    "roles",
+                                    "soundboard_sounds",
+                                    "stage_instances",
+                                    "stickers",
+                                    "threads",
+                                    "voice_states"};
 
-static const char *const never_null[] = {"activity", "application", "colors",   "flags",   "message_reference",
-                                         "permissions", "resolved", "role_subscription_data", "thread", "token"};
+static const char *const never_null[] = {"activity",
+                                         "application",
+                                         "colors",
+                                         "flags",
+                                         "message_reference",
+                                         "permissions",
+                                         "resolved",
+                                         "role_subscription_data",
+                                         "thread",
+                                         "token"};
 
 static bool among(const char *key, const char *const *list, size_t n)
 {
@@ -65,8 +96,7 @@ static void check_tree(const json_t *value)
     const char *key;
     json_t *v;
     size_t i;
-    json_array_foreach(value, i, v)
-        check_tree(v);
+    json_array_foreach(value, i, v) check_tree(v);
     if (!json_is_object(value))
         return;
     json_object_foreach((json_t *)(uintptr_t)value, key, v)
@@ -100,8 +130,7 @@ static void check_guild(const json_t *guild, uint64_t reader)
         assert_true(type == 0 || type == 2 || type == 4 || type == 5 || type == 13);
         assert_true(json_is_array(json_object_get(v, "permission_overwrites")));
     }
-    json_array_foreach(json_object_get(guild, "presences"), i, v)
-        check_presence(v);
+    json_array_foreach(json_object_get(guild, "presences"), i, v) check_presence(v);
     assert_true(own && everyone);
     for (i = 0; i < 4; i++)
         assert_true(json_is_array(
@@ -119,7 +148,8 @@ static void check_message(const json_t *m)
 static void check_ready(const json_t *d)
 {
     assert_true(json_is_object(json_object_get(d, "user")));
-    assert_true(json_is_array(json_object_get(d, "guilds")) && json_is_array(json_object_get(d, "private_channels")));
+    assert_true(json_is_array(json_object_get(d, "guilds")) &&
+                json_is_array(json_object_get(d, "private_channels")));
     assert_true(json_is_string(json_object_get(json_object_get(d, "application"), "id")));
     assert_null(strchr(json_string_value(json_object_get(d, "resume_gateway_url")), '?'));
     const json_t *g;
@@ -163,8 +193,7 @@ static void check_payload(const json_t *j, uint64_t reader)
     else if (strcmp(t, "VOICE_SERVER_UPDATE") == 0)
         assert_true(json_is_string(json_object_get(d, "token")));
     else if (strcmp(t, "GUILD_MEMBERS_CHUNK") == 0)
-        json_array_foreach(json_object_get(d, "members"), i, v)
-            check_member(v, true);
+        json_array_foreach(json_object_get(d, "members"), i, v) check_member(v, true);
 }
 
 /* ---- a busy guild ---- */
@@ -184,8 +213,8 @@ static void request(struct world *w, unsigned who, uint8_t method, const char *b
 
 static void set_status(struct world *w, struct client *c, const char *status, const char *activities)
 {
-    client_say(w, c, "{\"op\":3,\"d\":{\"status\":\"%s\",\"activities\":%s,\"since\":null,\"afk\":false}}", status,
-               activities);
+    client_say(w, c, "{\"op\":3,\"d\":{\"status\":\"%s\",\"activities\":%s,\"since\":null,\"afk\":false}}",
+               status, activities);
     world_pass(w, 600);
 }
 
@@ -200,9 +229,11 @@ static void say_and_react(struct world *w)
     json_t *made = json_loads(strstr(c->http, "\r\n\r\n") + 4, 0, NULL);
     uint64_t id = json_id(made, "id");
     json_decref(made);
-    request(w, 1, 4, NULL, "/channels/%llu/messages/%llu/reactions/%%F0%%9F%%91%%8D/@me", ID(w->text), ID(id));
+    request(w, 1, 4, NULL, "/channels/%llu/messages/%llu/reactions/%%F0%%9F%%91%%8D/@me", ID(w->text),
+            ID(id));
     request(w, 0, 5, "{\"content\":\"again\"}", "/channels/%llu/messages/%llu", ID(w->text), ID(id));
-    snprintf(body, sizeof body, "{\"content\":\"re\",\"message_reference\":{\"message_id\":\"%llu\"}}", ID(id));
+    snprintf(body, sizeof body, "{\"content\":\"re\",\"message_reference\":{\"message_id\":\"%llu\"}}",
+             ID(id));
     request(w, 1, 3, body, "/channels/%llu/messages", ID(w->text));
     request(w, 0, 3, NULL, "/channels/%llu/typing", ID(w->text));
     request(w, 0, 6, NULL, "/channels/%llu/messages/%llu", ID(w->text), ID(id));
@@ -236,7 +267,8 @@ static void nothing_that_crashes_a_client_is_ever_sent(void **state)
     c[2] = client_login(w, 2, 0, ALL, ""); /* somebody is in voice already */
     say_and_react(w);
     change_the_guild(w);
-    client_say(w, c[0], "{\"op\":8,\"d\":{\"guild_id\":\"%llu\",\"query\":\"\",\"limit\":0,\"presences\":true}}",
+    client_say(w, c[0],
+               "{\"op\":8,\"d\":{\"guild_id\":\"%llu\",\"query\":\"\",\"limit\":0,\"presences\":true}}",
                ID(w->guild));
     client_say(w, c[0], "{\"op\":31,\"d\":{\"guild_ids\":[\"%llu\"]}}", ID(w->guild));
     client_say(w, c[0], "{\"op\":43,\"d\":{\"guild_id\":\"%llu\",\"fields\":[]}}", ID(w->guild));
@@ -264,9 +296,24 @@ static void nothing_that_crashes_a_client_is_ever_sent(void **state)
 
 /* ---- the other way round ---- */
 
-static const char *const wrong_values[] = {
-    "null",  "true", "-1", "0", "1.5", "1e400", "18446744073709551616", "\"\"", "\"x\"", "\"99999999999999999999999\"",
-    "[]",    "[[]]", "[null]", "{}", "{\"a\":{}}", "\"\\ud800\"", "[1,2,3,4,5]", "{\"id\":1,\"id\":2}"};
+static const char *const wrong_values[] = {"null",
+                                           "true",
+                                           "-1",
+                                           "0",
+                                           "1.5",
+                                           "1e400",
+                                           "18446744073709551616",
+                                           "\"\"",
+                                           "\"x\"",
+                                           "\"99999999999999999999999\"",
+                                           "[]",
+                                           "[[]]",
+                                           "[null]",
+                                           "{}",
+                                           "{\"a\":{}}",
+                                           "\"\\ud800\"",
+                                           "[1,2,3,4,5]",
+                                           "{\"id\":1,\"id\":2}"};
 
 static const struct {
     int op;
@@ -299,10 +346,12 @@ static void whatever_stands_in_a_field_is_answered_and_disturbs_nobody(void **st
                 char text[1024];
                 int n = snprintf(text, sizeof text, "{\"op\":%d,\"d\":{", shapes[s].op);
                 for (size_t k = 0; shapes[s].fields[k]; k++) {
-                    n += snprintf(text + n, sizeof text - (size_t)n, "%s\"%s\":", k ? "," : "", shapes[s].fields[k]);
+                    n += snprintf(text + n, sizeof text - (size_t)n, "%s\"%s\":", k ? "," : "",
+                                  shapes[s].fields[k]);
                     const char *value = k == f ? wrong_values[v] : shapes[s].good[k];
-                    n += strstr(value, "%s") ? snprintf(text + n, sizeof text - (size_t)n, "\"%s\"", w->token[0])
-                                             : snprintf(text + n, sizeof text - (size_t)n, "%s", value);
+                    n += strstr(value, "%s")
+                             ? snprintf(text + n, sizeof text - (size_t)n, "\"%s\"", w->token[0])
+                             : snprintf(text + n, sizeof text - (size_t)n, "%s", value);
                 }
                 snprintf(text + n, sizeof text - (size_t)n, "}}");
                 bool before = shapes[s].op == 2 || shapes[s].op == 6;
@@ -323,7 +372,8 @@ static void whatever_stands_in_a_field_is_answered_and_disturbs_nobody(void **st
             }
             assert_int_equal(calm->close_code, 0);
             client_skip(calm);
-            client_say(w, calm, "{\"op\":8,\"d\":{\"guild_id\":\"%llu\",\"query\":\"\",\"limit\":1}}", ID(w->guild));
+            client_say(w, calm, "{\"op\":8,\"d\":{\"guild_id\":\"%llu\",\"query\":\"\",\"limit\":1}}",
+                       ID(w->guild));
             world_run(w);
             assert_int_equal(client_count_events(calm, "GUILD_MEMBERS_CHUNK"), 1);
             world_close(w);
@@ -340,8 +390,9 @@ static void deep_and_broken_json_closes_with_4002(void **state)
     char deep[4001];
     memset(deep, '[', 4000);
     deep[4000] = 0;
-    const char *const list[] = {deep, "{\"op\":1e1,\"d\":1}", "{\"op\":2,\"op\":2}", "{\"op\":3,}", "\"op\"", "{\"op\":-1}",
-                                "{\"op\":70000}", "{\"d\":{}}", "\xff\xfe", "{\"op\":1} x"};
+    const char *const list[] = {deep,       "{\"op\":1e1,\"d\":1}", "{\"op\":2,\"op\":2}", "{\"op\":3,}",
+                                "\"op\"",   "{\"op\":-1}",          "{\"op\":70000}",      "{\"d\":{}}",
+                                "\xff\xfe", "{\"op\":1} x"};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         struct client *c = client_open(w, 0, CONNECTION_GATEWAY, 10);
         client_say(w, c, "%s", list[i]);

@@ -1,6 +1,6 @@
 /*
- * Who sees what, while that changes: permissions flip under a stream of events, and nobody is told of a channel
- * that he cannot see, nor misses one that he can.
+ * Who sees what, while that changes: permissions flip under a stream of events, and nobody is told of a
+ * channel that he cannot see, nor misses one that he can.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <setjmp.h>
@@ -43,10 +43,9 @@ static void stage_open(struct stage *s)
     world_open(s->w);
     s->w->control.config.max_concurrency = 0;
     for (int i = 0; i < CHANNELS; i++)
-        s->channel[i] =
-            json_id(world_admin(s->w, "channel create", "{\"guild\":\"%llu\",\"name\":\"c%d\"}",
-                                (unsigned long long)s->w->guild, i),
-                    "id");
+        s->channel[i] = json_id(world_admin(s->w, "channel create", "{\"guild\":\"%llu\",\"name\":\"c%d\"}",
+                                            (unsigned long long)s->w->guild, i),
+                                "id");
     for (int i = 0; i < SESSIONS; i++) {
         s->client[i] = client_login(s->w, (unsigned)(i % USERS), (uint32_t)i % 2, INTENT_GUILD_MESSAGES, "");
         client_skip(s->client[i]);
@@ -73,13 +72,15 @@ static void flip(struct stage *s)
                                            .deny = allow ? 0 : PERM_VIEW_CHANNEL};
     model_put_channel(s->w->model, &now);
     channel_clear(&now);
-    control_effect(&s->w->control, &(struct effect){.kind = EFFECT_PERMISSIONS_CHANGED, .guild_id = s->w->guild});
+    control_effect(&s->w->control,
+                   &(struct effect){.kind = EFFECT_PERMISSIONS_CHANGED, .guild_id = s->w->guild});
 }
 
 static void say(struct stage *s, uint64_t channel)
 {
     char body[160];
-    int n = snprintf(body, sizeof body, "\"op\":0,\"t\":\"MESSAGE_CREATE\",\"d\":{\"n\":%u,\"channel_id\":\"%llu\"}}",
+    int n = snprintf(body, sizeof body,
+                     "\"op\":0,\"t\":\"MESSAGE_CREATE\",\"d\":{\"n\":%u,\"channel_id\":\"%llu\"}}",
                      ++s->events, (unsigned long long)channel);
     control_effect(&s->w->control, &(struct effect){.kind = EFFECT_EVENT,
                                                     .topic = EFFECT_TO_GUILD,
