@@ -294,7 +294,8 @@ void audiences_open(struct control *c)
             struct audience *a = audience_make(c, guild_id);
             uint32_t class = class_of_user(c, a, s->user_id);
             member_put(c, a, i, class);
-            if (class && a->topic != POOL_NONE) {
+            /* Class 0 too: a change that became durable as the last life ended may have made it that. */
+            if (a->topic != POOL_NONE) {
                 link_wait(c->link);
                 link_begin(c->link);
                 topic_subscribe(c, a->topic, i, class);

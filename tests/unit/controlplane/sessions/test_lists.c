@@ -161,6 +161,7 @@ static void come(struct town *t, int i)
 
 static void watch(struct town *t, struct watcher *k, int i, const char *ranges)
 {
+    watcher_free(k);
     *k = (struct watcher){.client = t->client[i]};
     client_say(t->w, t->client[i], "{\"op\":14,\"d\":{\"guild_id\":\"%llu\",\"channels\":{\"%llu\":%s}}}",
                ID(t->w->guild), ID(t->w->text), ranges);
@@ -185,7 +186,7 @@ static void settle(struct town *t, struct watcher *k)
 static void a_list_begins_with_groups_and_members_in_their_order(void **state)
 {
     struct town t;
-    struct watcher k;
+    struct watcher k = {0};
     char name[64], want[64];
     town_open(&t);
     come(&t, 1);
@@ -211,7 +212,7 @@ static void a_list_begins_with_groups_and_members_in_their_order(void **state)
 static void a_change_of_one_member_is_told_as_such(void **state)
 {
     struct town t;
-    struct watcher k;
+    struct watcher k = {0};
     char name[64], want[64];
     town_open(&t);
     come(&t, 0);
@@ -249,7 +250,7 @@ static void whatever_happens_a_watcher_sees_what_a_newcomer_sees(void **state)
 {
     for (unsigned seed = 1; seed <= 3; seed++) {
         struct town t;
-        struct watcher k, whole, fresh;
+        struct watcher k = {0}, whole = {0}, fresh = {0};
         town_open(&t);
         come(&t, 0);
         watch(&t, &k, 0, "[[2,9]]");
@@ -299,7 +300,7 @@ static void whatever_happens_a_watcher_sees_what_a_newcomer_sees(void **state)
 static void who_may_not_see_the_channel_is_told_nothing_of_its_list(void **state)
 {
     struct town t;
-    struct watcher k;
+    struct watcher k = {0};
     char path[128], body[128];
     town_open(&t);
     come(&t, 0);
@@ -329,7 +330,7 @@ static void an_empty_object_ends_it_and_wrong_forms_close_the_connection(void **
                                         "{\"guild_id\":\"%llu\",\"channels\":{\"1\":7}}",
                                         "[%llu]"};
     struct town t;
-    struct watcher k;
+    struct watcher k = {0};
     town_open(&t);
     come(&t, 0);
     watch(&t, &k, 0, "[[0,99]]");
