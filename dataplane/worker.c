@@ -111,6 +111,7 @@ static unsigned receive(struct worker *w)
         for (unsigned i = 0; i < n; i++)
             w->counters->count[COUNT_rx_bytes] += burst[i].len;
         w->counters->count[COUNT_rx_packets] += n;
+        worker_ahead(w, burst, n);
         for (unsigned i = 0; i < n; i++)
             worker_packet(w, &burst[i]);
         got += n;

@@ -200,6 +200,8 @@ bool worker_notify(struct worker *w, enum notice what, const void *body, uint32_
 
 /* ---- demux.c ---- */
 
+/* Fetches what the packets of a burst will need. */
+void worker_ahead(struct worker *w, const struct packet *burst, unsigned n);
 void worker_packet(struct worker *w, struct packet *p);
 
 /* ---- parts.c ---- */

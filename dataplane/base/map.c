@@ -29,6 +29,12 @@ void map_free(struct map *m)
     m->entry = NULL;
 }
 
+void map_prefetch(const struct map *m, uint64_t key)
+{
+    __builtin_prefetch(&m->entry[slot_of(m, key)]);
+    __asm__ volatile(""); /* or gcc takes this for a function without effect */
+}
+
 static struct map_entry *find(const struct map *m, uint64_t key)
 {
     uint64_t at = slot_of(m, key);

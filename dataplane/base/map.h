@@ -21,6 +21,8 @@ bool map_init(struct map *m, uint64_t expected); /* false: no memory */
 void map_free(struct map *m);
 bool map_put(struct map *m, uint64_t key, uint64_t value); /* replaces; false: no memory */
 bool map_get(const struct map *m, uint64_t key, uint64_t *value);
+/* Brings into the cache what map_get of this key will look at first. */
+void map_prefetch(const struct map *m, uint64_t key);
 bool map_remove(struct map *m, uint64_t key); /* false: was not there */
 
 #endif

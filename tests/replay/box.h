@@ -31,6 +31,7 @@ struct box {
     struct region region;
     struct worker_config config;
     uint32_t workers;
+    bool parts; /* of the voice room: the first member is worker 0's */
     /* Packets come in at worker 0, which hands them to their owner; the voice room is the last one's. */
     struct box_worker {
         struct box *box;

@@ -182,10 +182,11 @@ static void find_voices(struct box *b)
 }
 
 /* Three participants on established connections. */
-static struct box *record_established(uint32_t workers, const char *to)
+static struct box *record_established(uint32_t workers, bool parts, const char *to)
 {
     struct recording *rec = calloc(1, sizeof *rec);
     struct box *b = box_new(workers, NULL);
+    b->parts = parts;
     for (unsigned k = 0; k < PARTICIPANTS; k++)
         join(b, NULL);
     find_voices(b);
@@ -218,10 +219,10 @@ static void everything_arrived(const struct observer *o, uint32_t more)
     assert_int_equal(o->resets, 0);
 }
 
-static void check_call(uint32_t workers)
+static void check_call(uint32_t workers, bool parts)
 {
     struct replay_summary sum;
-    struct box *b = record_established(workers, bundle);
+    struct box *b = record_established(workers, parts, bundle);
     uint64_t sent = 0;
     replays_are_equal(bundle, b, &sum);
     for (uint32_t k = 0; k < workers; k++) {
@@ -243,14 +244,20 @@ static void check_call(uint32_t workers)
 
 static void replay_of_a_call_gives_the_recorded_bytes_and_everything_in_them(void **state)
 {
-    check_call(1);
+    check_call(1, false);
 }
 
 /* Connections are both workers' (by their hash), the room is the second's, and all packets come in at the
  * first. */
 static void replay_of_two_workers_that_hand_packets_over_does_too(void **state)
 {
-    check_call(2);
+    check_call(2, false);
+}
+
+/* One speaks and hears at the first worker, the others at the second: opened packets go between them. */
+static void replay_of_a_room_in_parts_does_too(void **state)
+{
+    check_call(2, true);
 }
 
 /* One shakes hands across the snapshot, one after it. */
@@ -390,7 +397,7 @@ static void bundle_is_for_its_owner_alone_and_has_no_keys_that_no_worker_needs(v
     struct stat st;
     char path[160], why[256];
     uint8_t zero[32] = {0};
-    box_free(record_established(1, bundle));
+    box_free(record_established(1, false, bundle));
     assert_int_equal(stat(bundle, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
     for (unsigned i = 0; i < 3; i++) {
@@ -415,7 +422,7 @@ static void truncate_to(const char *name, long keep)
 
 static void bundle_that_is_damaged_is_refused(void **state)
 {
-    box_free(record_established(1, bundle));
+    box_free(record_established(1, false, bundle));
     truncate_to("inputs", -4);
     assert_true(refused(bundle, "cut short"));
     truncate_to("snapshot", -100);
@@ -459,7 +466,7 @@ static void first_bundle_gives_the_golden_bytes(void **state)
 static int record_first(const char *to)
 {
     char hex[65], path[512], out[512];
-    box_free(record_established(1, to));
+    box_free(record_established(1, false, to));
     snprintf(out, sizeof out, "%s/out.pcapng", to);
     replay(to, out, NULL);
     digest(out, hex);
@@ -495,6 +502,7 @@ int main(int argc, char **argv)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
         TEST(replay_of_a_call_gives_the_recorded_bytes_and_everything_in_them),
         TEST(replay_of_two_workers_that_hand_packets_over_does_too),
+        TEST(replay_of_a_room_in_parts_does_too),
         TEST(replay_goes_through_handshakes),
         TEST(replay_asks_for_a_silent_neighbour_as_often),
         TEST(recording_that_lost_inputs_is_incomplete_and_refused),

@@ -32,7 +32,7 @@ static struct counters counters;
 static bool notify(void *user, enum notice what, const void *body, uint32_t length)
 {
     EXPECT(length == sizeof(struct notice_member));
-    EXPECT(what == NOTICE_HEARD || what == NOTICE_DISCOVERED);
+    EXPECT(what == NOTICE_HEARD || what == NOTICE_DISCOVERED || what == NOTICE_EXHAUSTED);
     return true;
 }
 
@@ -53,7 +53,7 @@ static void join(struct voice *v, uint32_t i, enum voice_mode mode)
 static struct voice *start(enum voice_mode mode)
 {
     static const struct voice_config config = {
-        .packets_per_second_max = 100, .discoveries_per_second_max = 5, .pending_max = 4};
+        .packets_per_second_max = 100, .discoveries_per_second_max = 5, .pending_max = 4, .speakers_max = 2};
     struct voice_env env = {
         .rooms = &rooms.rooms, .members = &members.members, .counters = &counters, .notify = notify};
     memset(&rooms, 0, sizeof rooms);
@@ -143,8 +143,30 @@ static enum voice_verdict input(struct voice *v, const uint8_t *p, size_t len, b
     return verdict;
 }
 
+/* What the legacy mode, RTCP and audio levels look at, in memory of exactly that size. */
+static void parse_alone(const uint8_t *p, size_t len)
+{
+    struct rtp_packet r;
+    uint8_t *copy = exact_copy(p, len);
+    bool voiced;
+    uint8_t level = rtp_audio_level(copy, len, &voiced);
+    EXPECT(level <= 127 || level == VOICE_LEVEL_ABSENT);
+    if (rtcp_parse(copy, len, &r) == DROP_NONE)
+        EXPECT(r.header_length + r.text_length + RTP_TRAILER == len);
+    if (len >= 2 && rtp_parse_legacy(copy, len, &r) == DROP_NONE) {
+        size_t text = r.text_length;
+        if (rtp_parse_opened(copy, &r) ==
+            DROP_NONE) /* as if its text were opened: it lies behind the header then */
+            EXPECT(r.header_length + (size_t)r.text_length == RTP_HEADER + text &&
+                   r.extension_bytes < r.text_length);
+    }
+    free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    if (size >= 1 && size <= VOICE_DATAGRAM_MAX)
+        parse_alone(data + 1, size - 1);
     if (size < 1 || size > VOICE_DATAGRAM_MAX + 10)
         return 0;
     enum voice_mode mode = data[0] & 2 ? VOICE_XCHACHA20_RTPSIZE : VOICE_AES256_GCM_RTPSIZE;
