@@ -108,12 +108,15 @@ static int write_group(struct store *s, struct store_op *list)
     uint64_t next = s->outbox_next, oldest = s->outbox_oldest;
     errno = 0;
     int rc = db_run(d, DB_BEGIN, "");
+    working_begin(s->working, list);
     for (struct store_op *op = list; op && rc == SQLITE_OK; op = op->next)
         rc = db_mutate(d, op, &next);
+    working_pause(s->working); /* the disk, which takes nearly all of the time, is nobody's fault */
     if (rc == SQLITE_OK)
         rc = write_prune(s, d, &oldest);
     if (rc == SQLITE_OK)
         rc = db_run(d, DB_COMMIT, "");
+    working_end(s->working);
     if (rc == SQLITE_OK) {
         for (struct store_op *op = list; op; op = op->next)
             s->written++;
@@ -166,21 +169,17 @@ static void write_list(struct store *s, struct store_op *list)
 static void write_lane(struct store *s, struct store_op *list)
 {
     if (!working_suspects(s->working)) {
-        working_begin(s->working, list);
         write_list(s, list);
-        working_end(s->working);
         return;
     }
     for (struct store_op *op = list, *rest; op; op = rest) {
         rest = op->next;
         op->next = NULL;
         bool suspect = working_suspect(s->working, &op->key);
-        working_begin(s->working, op);
         if (suspect)
             write_suspect(s, op);
         else
             write_group(s, op);
-        working_end(s->working);
         op->next = rest;
     }
 }

@@ -13,7 +13,7 @@
 
 #define WORKING_MAGIC 0x31676e696b726f77ull /* "working1" */
 #define KEYS_MAX      512u
-#define DEATHS_MAX    2u    /* alone */
+#define DEATHS_MAX    3u    /* alone */
 #define PATIENCE      4096u /* operations in which a suspect must have come back, or it never will */
 
 struct working_key {
@@ -33,6 +33,7 @@ struct working_file {
 struct working {
     struct working_file *file;
     uint32_t patience; /* operations left */
+    uint32_t held;     /* keys of the last group */
 };
 
 static bool key_same(const struct request_key *a, const struct request_key *b)
@@ -126,7 +127,14 @@ void working_begin(struct working *w, const struct store_op *list)
     for (const struct store_op *op = list; op && n < KEYS_MAX; op = op->next)
         if (!key_none(&op->key))
             w->file->keys[n++] = (struct working_key){op->key, 0, 0};
+    w->held = n;
     atomic_store_explicit(&w->file->count, n, memory_order_release);
+}
+
+void working_pause(struct working *w)
+{
+    if (w)
+        atomic_store_explicit(&w->file->count, 0, memory_order_release);
 }
 
 void working_end(struct working *w)
@@ -134,7 +142,7 @@ void working_end(struct working *w)
     if (!w)
         return;
     struct working_file *f = w->file;
-    uint32_t n = f->count;
+    uint32_t n = w->held;
     w->patience -= w->patience > 0;
     if (!w->patience)
         f->suspect_count = 0;

@@ -5,9 +5,9 @@
  *
  * An operation that ends the process would do so again at every start, since its request is not answered.
  * So those that were in hand at a death are suspects: the next life carries each out alone; one that was in
- * hand alone at two deaths is carried out no more.
+ * hand alone at three deaths is carried out no more.
  *
- *      in a group at a death -> suspect -> alone at a death -> alone at another -> poisoned
+ *      in a group at a death -> suspect -> alone at three deaths -> poisoned
  *
  * Without the file (a disk that takes no more) everything works but this.
  * SPDX-License-Identifier: Apache-2.0
@@ -31,6 +31,7 @@ bool working_alone(const struct working *w, const struct request_key *k);
 
 /* The list is in hand from here on; and no more, whose keys are suspects no longer. */
 void working_begin(struct working *w, const struct store_op *list);
+void working_pause(struct working *w); /* done with, but for the disk's confirmation */
 void working_end(struct working *w);
 
 #endif

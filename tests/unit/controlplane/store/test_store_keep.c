@@ -136,7 +136,7 @@ static void an_operation_that_ends_the_process_is_put_aside_and_the_others_are_d
     char error[128];
     model_close(f.m);
     rest_close(f.rest);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         life_that_dies();
     struct store_config c = {.path = f.path};
     struct store *s = store_open(&c, error, sizeof error);
