@@ -2,8 +2,9 @@
 # What the chat benches share: the box's configuration for so many connections, the generator, and the peer: uWebSockets on kernel
 # TCP, in a namespace of its own, with the same generator at the other end of a veth pair.
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034 # the benches and tests/bench/run read what is set here
 
-CHAT_WIRE=8192   # descriptors each way
+CHAT_WIRE=8192 # descriptors each way
 PEER_PACKAGE=socketify==0.0.31
 PEER_NAME="uWebSockets (as in PyPI's $PEER_PACKAGE, by its C interface) on kernel TCP over veth, same generator over AF_XDP"
 PEER_DIRECTORY=$RUN/peer

@@ -15,7 +15,7 @@ bench_figure_is_whole() {
 
 # At a rate that any machine holds: nothing is missing, and every packet opens with its receiver's key.
 bench_smoke() {
-    if timeout 120 "$ROOT/tests/bench/run" --smoke "$1" >"$LOGS/smoke-$1.log" 2>&1; then
+    if timeout 300 "$ROOT/tests/bench/run" --smoke "$1" >"$LOGS/smoke-$1.log" 2>&1; then
         report_pass "bench: $1 at a low rate loses nothing, and everything opens"
     else
         report_fail "bench: $1 at a low rate loses nothing, and everything opens"

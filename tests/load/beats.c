@@ -53,7 +53,7 @@ static bool paced(struct chat *c, double rate, double seconds)
         uint64_t now = region_now_us();
         for (unsigned burst = 0; burst < LOAD_BURST && k < due; burst++, k++) {
             uint64_t at = began + (uint64_t)((double)k * 1e6 / rate);
-            if (at > now || (c->herd.client[k % n].flags & HERD_OWED))
+            if (at > now || c->herd.client[k % n].owed)
                 break;
             herd_heartbeat(&c->herd, (uint32_t)(k % n), at);
         }

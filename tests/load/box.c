@@ -45,8 +45,6 @@ static bool make_region(struct box *b)
     char note[256] = "", why[256];
     struct region_geometry g;
     config_geometry(&b->config, &g);
-    if (!config_path(&b->config, CONFIG_REGION_FILE, b->region_path, sizeof b->region_path))
-        return false;
     if (!region_create(&b->region, b->region_path, HUGE_DIRECTORY, &g, note, why)) {
         fprintf(stderr, "voxpop-load: %s\n", why);
         return false;
@@ -56,28 +54,40 @@ static bool make_region(struct box *b)
     return add_routes(&b->region);
 }
 
-static bool start_dataplane(struct box *b, const char *config_file, const char *program)
+static pid_t spawn(const char *program, const char *command, const char *config_file)
 {
-    pid_t parent = getpid();
-    b->dataplane = fork();
-    if (b->dataplane == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() == parent)
-            execl(program, program, "--config", config_file, (char *)NULL);
-        perror(program);
-        _exit(127);
-    }
-    const struct region_process *p = &b->region.header->process[PROCESS_DATAPLANE];
+    pid_t parent = getpid(), pid = fork();
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, command ? SIGTERM : SIGKILL);
+    if (getppid() == parent && command)
+        execl(program, program, command, "--config", config_file, (char *)NULL);
+    else if (getppid() == parent)
+        execl(program, program, "--config", config_file, (char *)NULL);
+    perror(program);
+    _exit(127);
+}
+
+static bool serves(const struct box *b)
+{
+    return b->region.base && atomic_load(&b->region.header->process[PROCESS_DATAPLANE].ready);
+}
+
+static bool wait_until_it_serves(struct box *b, const char *program)
+{
+    char why[256];
     for (unsigned i = 0; b->dataplane > 0 && i < READY_STEPS && box_alive(b); i++) {
-        if (atomic_load(&p->ready))
+        if (serves(b))
             return true;
         pause_ms(100);
+        if (!b->region.base && access(b->region_path, F_OK) == 0)
+            region_attach(&b->region, b->region_path, true, why);
     }
     fprintf(stderr, "voxpop-load: %s does not start\n", program);
     return false;
 }
 
-bool box_start(struct box *b, const char *config_file, const char *program)
+static bool load_config(struct box *b, const char *config_file)
 {
     static char why[CONFIG_WHY_MAX];
     *b = (struct box){.dataplane = -1};
@@ -85,22 +95,49 @@ bool box_start(struct box *b, const char *config_file, const char *program)
         fputs(why, stderr);
         return false;
     }
-    if (!make_region(b) || !start_dataplane(b, config_file, program)) {
-        box_stop(b);
-        return false;
-    }
+    return config_path(&b->config, CONFIG_REGION_FILE, b->region_path, sizeof b->region_path);
+}
+
+static void take_rings(struct box *b)
+{
     txn_attach(&b->txn, b->region.base, region_section(&b->region, SECTION_CONTROL_TXN));
     ring_consumer(&b->notice, region_part(&b->region, 0, PART_RING_NOTICE));
     ring_producer(&b->command, region_part(&b->region, 0, PART_RING_COMMAND));
     ring_producer(&b->fanout, region_part(&b->region, 0, PART_RING_FANOUT));
-    return true;
+}
+
+bool box_start(struct box *b, const char *config_file, const char *program)
+{
+    if (!load_config(b, config_file))
+        return false;
+    if (make_region(b) && (b->dataplane = spawn(program, NULL, config_file)) > 0 &&
+        wait_until_it_serves(b, program)) {
+        take_rings(b);
+        return true;
+    }
+    box_stop(b);
+    return false;
+}
+
+bool box_supervise(struct box *b, const char *config_file, const char *supervisor)
+{
+    if (!load_config(b, config_file))
+        return false;
+    b->supervised = true;
+    if ((b->dataplane = spawn(supervisor, "supervise", config_file)) > 0 &&
+        wait_until_it_serves(b, supervisor) && add_routes(&b->region)) {
+        take_rings(b);
+        return true;
+    }
+    box_stop(b);
+    return false;
 }
 
 void box_stop(struct box *b)
 {
     if (b->dataplane > 0) {
         kill(b->dataplane, SIGTERM);
-        for (unsigned i = 0; i < 30 && box_alive(b); i++)
+        for (unsigned i = 0; i < (b->supervised ? 150 : 30) && box_alive(b); i++)
             pause_ms(100);
         if (b->dataplane > 0) {
             kill(b->dataplane, SIGKILL);

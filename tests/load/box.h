@@ -17,7 +17,8 @@ struct box {
     struct config config;
     struct region region;
     char region_path[512];
-    pid_t dataplane;
+    pid_t dataplane; /* or the supervisor's */
+    bool supervised;
     struct txn txn;
     struct ring_end notice, command, fanout;
     uint64_t notices;
@@ -34,6 +35,10 @@ extern const uint8_t box_address[16], box_router[16];
  * is left over. */
 bool box_start(struct box *b, const char *config_file, const char *program);
 void box_stop(struct box *b);
+
+/* The same with `supervisor` (voxpop), which makes the region, starts the dataplane, and starts it again. The
+ * configuration names something that does nothing as the control plane: that is the bench. */
+bool box_supervise(struct box *b, const char *config_file, const char *supervisor);
 
 /* Is the dataplane still there? */
 bool box_alive(struct box *b);

@@ -252,7 +252,8 @@ static bool start(struct chat *c)
     char socket[512];
     memcpy(server, box_address, sizeof server);
     if (o->dataplane) {
-        if (!box_start(&c->box, o->config, o->dataplane))
+        if (!(o->kills ? box_supervise(&c->box, o->config, o->dataplane)
+                       : box_start(&c->box, o->config, o->dataplane)))
             return false;
         c->has_box = true;
         c->box.on_notice = on_notice;

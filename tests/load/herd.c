@@ -285,8 +285,8 @@ void herd_send(struct herd *h, uint32_t client, const char *text, size_t length)
 
 static void beat(struct herd *h, struct herd_client *c, uint64_t due_us)
 {
-    h->unanswered += (c->flags & HERD_OWED) != 0;
-    c->flags |= HERD_OWED;
+    h->unanswered += c->owed != 0;
+    c->owed++;
     c->asked_us = due_us;
     h->heartbeats++;
     char text[48];

@@ -38,8 +38,7 @@ enum herd_stage { HERD_IDLE, HERD_CONNECTING, HERD_SHAKING, HERD_UPGRADING, HERD
 
 enum herd_flag {
     HERD_SLOW = 1,  /* reads nothing any more */
-    HERD_OWED = 2,  /* the answer to a heartbeat has not come yet */
-    HERD_BOUND = 4, /* its owner's: it has a session */
+    HERD_BOUND = 2, /* its owner's: it has a session */
 };
 
 /* On the heap while it is needed. */
@@ -64,6 +63,7 @@ struct herd_client {
     uint8_t stage;         /* enum herd_stage */
     uint8_t life;
     uint8_t flags; /* enum herd_flag */
+    uint8_t owed;  /* heartbeats that were not answered yet */
 };
 
 struct herd_config {

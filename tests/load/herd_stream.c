@@ -150,8 +150,8 @@ static void take_text(struct herd *h, struct herd_client *c, const uint8_t *p, s
 {
     if (is_text(p, length, "{\"op\":10,"))
         return;
-    if ((c->flags & HERD_OWED) && is_text(p, length, "{\"op\":11")) {
-        c->flags &= (uint8_t)~HERD_OWED;
+    if (c->owed && is_text(p, length, "{\"op\":11")) {
+        c->owed--;
         h->answers++;
         histogram_add(&h->answer_us, h->now_us - c->asked_us);
         if (h->config.answered)

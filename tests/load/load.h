@@ -38,6 +38,7 @@ struct load_options {
     unsigned keys; /* for `seal` */
     uint64_t seed;
     /* chat */
+    unsigned kills;
     const char *ca, *device, *target;
     unsigned connections, opening; /* in all, and at a time */
     uint16_t server_port;
@@ -57,6 +58,7 @@ int load_connections(const struct load_options *o);
 int load_fanout(const struct load_options *o);
 int load_gateway_echo(const struct load_options *o);
 int load_handshakes(const struct load_options *o);
+int load_survive(const struct load_options *o);
 
 /* ---- the generator's own time ---- */
 

@@ -44,6 +44,7 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
                                         {"slow", required_argument, NULL, 'L'},
                                         {"deaths", required_argument, NULL, 'e'},
                                         {"storm", required_argument, NULL, 'T'},
+                                        {"kills", required_argument, NULL, 'k' + 256},
                                         {"peak", required_argument, NULL, 'K'},
                                         {"target", required_argument, NULL, 'g'},
                                         {"port", required_argument, NULL, 'P'},
@@ -74,6 +75,8 @@ static bool take_chat(struct load_options *o, int option)
         return (o->deaths = strtod(optarg, NULL)) >= 0;
     case 'T':
         return (o->storm = strtod(optarg, NULL)) >= 0;
+    case 'k' + 256:
+        return (o->kills = number(optarg)) > 0;
     case 'K':
         return (o->peak = strtod(optarg, NULL)) > 0;
     case 'g':
@@ -170,6 +173,8 @@ int main(int argc, char **argv)
         return load_gateway_echo(&o);
     if (strcmp(command, "handshakes") == 0 && o.connections && somewhere)
         return load_handshakes(&o);
+    if (strcmp(command, "survive") == 0 && o.connections && o.kills && o.config && o.dataplane)
+        return load_survive(&o);
     if (strcmp(command, "wire") == 0 && o.socket)
         return load_wire(&o);
     if (strcmp(command, "seal") == 0)
