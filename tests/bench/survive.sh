@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # survive: the dataplane is killed again and again under TLS sessions that talk, and its supervisor starts it anew: no connection is closed,
-# nothing is lost or doubled. --smoke, as in tests/run: 100 kills, 1,000 sessions. Else 10,000 sessions; --long: 10,000 kills.
+# nothing is lost or doubled. --smoke: 100 kills, 1,000 sessions. Else 10,000 sessions; --long: 10,000 kills.
 # SPDX-License-Identifier: Apache-2.0
 
 # survive_config SESSIONS: the bench is the control plane, so what the supervisor starts for one does nothing.

@@ -4,7 +4,7 @@
 
 BENCH_NAMES=(voice-fanout gateway-echo messages)
 # Their figures take minutes: sudo tests/bench/run
-SMOKE_NAMES=(voice-rooms voice-latency voice-peer connections fanout handshakes survive)
+SMOKE_NAMES=(voice-rooms voice-latency voice-peer connections fanout handshakes)
 
 bench_figure_is_whole() {
     jq -e --arg name "$1" 'length > 0 and all(.[]; .bench == $name and (.metric | type == "string")

@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define LIVE_US_MAX 400000u /* a life that serves is killed within */
 #define AGAIN_S     15.0    /* the next one must serve within */
@@ -43,15 +44,33 @@ static const struct region_process *life(const struct chat *c)
     return &c->box.region.header->process[PROCESS_DATAPLANE];
 }
 
+/*
+ * net_memif takes the rings away, in a thread of its own, when the other side dies: until it has, and until
+ * there is somebody to connect to again, nobody may touch the port.
+ */
+static void reconnect(struct chat *c, uint64_t until, uint32_t lives)
+{
+    struct port_info info;
+    do {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        port_info(c->port, &info);
+    } while (info.link_up && region_now_us() < until);
+    do {
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        if (atomic_load(&life(c)->lives) != lives && atomic_load(&life(c)->ready))
+            port_maintain();
+        port_info(c->port, &info);
+    } while (!info.link_up && region_now_us() < until);
+}
+
 /* Kills, and goes on until a packet of the next life is there. */
 static bool kill_once(struct chat *c, uint64_t *told_us)
 {
     uint32_t lives = atomic_load(&life(c)->lives);
     uint64_t at = region_now_us(), until = at + (uint64_t)(AGAIN_S * 1e6);
     kill((pid_t)atomic_load(&life(c)->pid), SIGKILL);
-    while (atomic_load(&life(c)->lives) == lives && region_now_us() < until)
-        if (!talk(c, told_us))
-            return false;
+    atomic_store(&life(c)->ready, 0);
+    reconnect(c, until, lives);
     uint64_t received = c->herd.received;
     while (c->herd.received == received && region_now_us() < until)
         if (!talk(c, told_us))
