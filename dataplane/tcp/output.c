@@ -212,7 +212,9 @@ static int plan_tail_probe(struct tcp_conn *c, const struct tcp_env *env, uint64
     uint32_t again = flight(c) < c->mss ? flight(c) : c->mss;
     c->recover = c->snd_nxt;
     c->repair |= TCP_R_TAIL_OUT;
+    uint32_t sent_us = c->sent_us;
     plan_text(c, env, now_us, c->snd_nxt - again, again, c->flags & TCP_F_FIN_SENT, p);
+    c->sent_us = sent_us; /* without a scoreboard losses are judged by when all was sent first */
     return 1;
 }
 
