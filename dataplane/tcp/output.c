@@ -59,7 +59,10 @@ static void put_sacks(struct tcp_conn *c, uint32_t spare, struct tcp_plan *p)
 static void begin(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us, uint8_t flags, uint32_t seq,
                   uint32_t spare, struct tcp_plan *p)
 {
-    *p = (struct tcp_plan){.tuple = c->tuple, .seq = seq, .flags = flags};
+    memset(p, 0, offsetof(struct tcp_plan, sack));
+    p->tuple = c->tuple;
+    p->seq = seq;
+    p->flags = flags;
     uint8_t scale = flags & TCP_SYN ? 0 : c->rcv_scale;
     p->window = flags & TCP_ACK ? window_offer(c, env->config, scale)
                                 : (uint16_t)min_u64(env->config->rcv_limit, UINT16_MAX);
