@@ -47,7 +47,8 @@ static const uint8_t rules[TCP_STATE_COUNT][16] = {
 struct arrival {
     struct tcp_conn *c;
     const struct tcp_env *env;
-    struct tcp_segment s; /* trimmed on the way */
+    const struct tcp_segment *arrived;
+    struct tcp_segment s; /* trimmed on the way; without selective acknowledgments */
     uint64_t now_us;
     struct tcp_out *out;
 };
@@ -245,7 +246,7 @@ static uint32_t advance(struct arrival *a)
     uint32_t acked = a->s.ack - c->snd_una, in_flight = flight(c);
     bool fin_acked = c->flags & TCP_F_FIN_SENT && a->s.ack == c->snd_nxt;
     measure(a);
-    rack_tail_acked(c, a->env, &a->s, a->now_us);
+    rack_tail_acked(c, a->env, a->arrived, a->now_us);
     uint32_t fresh = rack_acked(c, a->env, a->s.ack, a->now_us);
     c->snd_una = a->s.ack;
     c->snd_resend = seq_max(c->snd_resend, c->snd_una);
@@ -312,7 +313,7 @@ static enum drop_reason check_ack(struct arrival *a)
         TCP_COUNT(a->env, duplicate_acks);
     }
     if (c->flags & TCP_F_SACK && (c->board || s->sack_count) && in_states(c, TCP_SENDING))
-        reason = rack_input(c, a->env, s, &progress, a->now_us);
+        reason = rack_input(c, a->env, a->arrived, &progress, a->now_us);
     if (!(c->board && board_tracks(board_peek(c, a->env))) && is_duplicate_ack(c, s) && !progress.advanced &&
         cc_duplicate_ack(c, a->env, a->now_us))
         TCP_COUNT(a->env, fast_retransmits);
@@ -427,7 +428,13 @@ static enum drop_reason input_opening(struct arrival *a)
 enum drop_reason tcp_input(struct tcp_conn *c, const struct tcp_env *env, const struct tcp_segment *s,
                            uint64_t now_us, struct tcp_out *out)
 {
-    struct arrival a = {c, env, *s, now_us, out};
+    struct arrival a;
+    a.c = c;
+    a.env = env;
+    a.arrived = s;
+    memcpy(&a.s, s, offsetof(struct tcp_segment, sack));
+    a.now_us = now_us;
+    a.out = out;
     *out = (struct tcp_out){0};
     TCP_COUNT(env, segments_in);
     if (c->state == TCP_CLOSED)

@@ -59,7 +59,10 @@ static void put_sacks(struct tcp_conn *c, uint32_t spare, struct tcp_plan *p)
 static void begin(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us, uint8_t flags, uint32_t seq,
                   uint32_t spare, struct tcp_plan *p)
 {
-    *p = (struct tcp_plan){.tuple = c->tuple, .seq = seq, .flags = flags};
+    memset(p, 0, offsetof(struct tcp_plan, sack));
+    p->tuple = c->tuple;
+    p->seq = seq;
+    p->flags = flags;
     uint8_t scale = flags & TCP_SYN ? 0 : c->rcv_scale;
     p->window = flags & TCP_ACK ? window_offer(c, env->config, scale)
                                 : (uint16_t)min_u64(env->config->rcv_limit, UINT16_MAX);
@@ -212,7 +215,9 @@ static int plan_tail_probe(struct tcp_conn *c, const struct tcp_env *env, uint64
     uint32_t again = flight(c) < c->mss ? flight(c) : c->mss;
     c->recover = c->snd_nxt;
     c->repair |= TCP_R_TAIL_OUT;
+    uint32_t sent_us = c->sent_us;
     plan_text(c, env, now_us, c->snd_nxt - again, again, c->flags & TCP_F_FIN_SENT, p);
+    c->sent_us = sent_us; /* without a scoreboard losses are judged by when all was sent first */
     return 1;
 }
 

@@ -112,9 +112,9 @@ struct tcp_segment {
     bool has_scale, has_timestamps, sack_permitted;
     uint8_t sack_count; /* blocks in use, as on the wire: nothing is proved of them */
     uint32_t ts_val, ts_ecr;
-    struct tcp_range sack[TCP_SACKS_MAX];
     const uint8_t *data;
     uint32_t len;
+    struct tcp_range sack[TCP_SACKS_MAX]; /* last: what is not in use is not copied */
 };
 
 enum tcp_event {
@@ -151,7 +151,7 @@ struct tcp_plan {
     uint8_t scale; /* window scale option, when has_scale */
     bool has_scale, has_timestamps, sack_permitted;
     uint8_t sack_count;
-    struct tcp_range sack[TCP_SACKS_MAX];
+    struct tcp_range sack[TCP_SACKS_MAX]; /* last: what is not in use is not set */
 };
 
 /* Undo bytes that one call may need, for a window limit: every block of the chain given back and as many
