@@ -29,8 +29,9 @@ struct invocation;
 
 struct command {
     const char *noun;
-    const char *verb;             /* NULL: the noun alone */
-    const char *operands;         /* "GUILD NAME"; a word in small letters stands for itself, [NAME] may be left out */
+    const char *verb; /* NULL: the noun alone */
+    const char
+        *operands; /* "GUILD NAME"; a word in small letters stands for itself, [NAME] may be left out */
     const struct option *options; /* ended by a NULL name; NULL: none */
     int (*run)(const struct invocation *i);
     const char *text;
@@ -71,12 +72,20 @@ int run_status(const struct invocation *i);          /* status_command.c */
 int run_session_list(const struct invocation *i);    /* session_commands.c */
 int run_session_show(const struct invocation *i);    /* session_commands.c */
 int run_presence_list(const struct invocation *i);   /* session_commands.c */
+int run_session_close(const struct invocation *i);   /* session_commands.c */
+int run_pop_drain(const struct invocation *i);       /* long_commands.c */
+int run_guild_generate(const struct invocation *i);  /* long_commands.c */
 int run_connection_list(const struct invocation *i); /* connection_commands.c */
 int run_connection_show(const struct invocation *i); /* connection_commands.c */
 int run_room_list(const struct invocation *i);       /* room_commands.c */
 int run_room_show(const struct invocation *i);       /* room_commands.c */
 int run_route_list(const struct invocation *i);      /* route_command.c */
 int run_remote(const struct invocation *i);          /* remote.c: asks the control plane "noun.verb" */
+int run_guild_export(const struct invocation *i);    /* guild_commands.c */
+int run_guild_import(const struct invocation *i);    /* guild_commands.c */
+int run_store_check(const struct invocation *i);     /* store_commands.c */
+int run_store_backup(const struct invocation *i);    /* store_commands.c */
+int run_store_restore(const struct invocation *i);   /* store_commands.c */
 int run_capture_start(const struct invocation *i);   /* capture_commands.c */
 int run_capture_stop(const struct invocation *i);    /* capture_commands.c */
 int run_capture_status(const struct invocation *i);  /* capture_commands.c */

@@ -77,6 +77,18 @@ static const char *suite_name(uint16_t suite)
         return "TLS_AES_256_GCM_SHA384";
     case 0x1303:
         return "TLS_CHACHA20_POLY1305_SHA256";
+    case 0xc02b:
+        return "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
+    case 0xc02c:
+        return "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+    case 0xc02f:
+        return "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
+    case 0xc030:
+        return "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
+    case 0xcca8:
+        return "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
+    case 0xcca9:
+        return "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256";
     default:
         return "none";
     }

@@ -125,7 +125,8 @@ static int match_options(const struct words *w, struct invocation *v)
     return EXIT_OK;
 }
 
-/* Words behind noun and verb, against "PREFIX via HOP"; what stands in brackets, at the end, may be left out. */
+/* Words behind noun and verb, against "PREFIX via HOP"; what stands in brackets, at the end, may be left out.
+ */
 static int match_operands(const struct words *w, unsigned from, struct invocation *v)
 {
     const char *p = v->command->operands;

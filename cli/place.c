@@ -11,6 +11,7 @@
 #include "config/config.h"
 
 #define SOCKET_FILE "control.sock" /* control.socket's default */
+#define STORE_FILE  "voxpop.db"    /* control.store's default */
 
 static int from_config(const char *file, struct place *p)
 {
@@ -22,7 +23,8 @@ static int from_config(const char *file, struct place *p)
     else if (!config_load(c, file, why))
         fprintf(stderr, "%s\n", why);
     else if (!config_path(c, CONFIG_REGION_FILE, p->region, sizeof p->region) ||
-             !config_path(c, c->control.socket, p->socket, sizeof p->socket))
+             !config_path(c, c->control.socket, p->socket, sizeof p->socket) ||
+             !config_path(c, c->control.store, p->store, sizeof p->store))
         fprintf(stderr, "voxpop: pop.run_directory is too long\n");
     else
         code = EXIT_OK;
@@ -35,6 +37,7 @@ static void from_directory(const char *directory, struct place *p)
 {
     snprintf(p->region, sizeof p->region, "%s/" CONFIG_REGION_FILE, directory);
     snprintf(p->socket, sizeof p->socket, "%s/" SOCKET_FILE, directory);
+    snprintf(p->store, sizeof p->store, "%s/" STORE_FILE, directory);
 }
 
 int place_find(const struct invocation *i, struct place *p)
@@ -49,6 +52,14 @@ int place_find(const struct invocation *i, struct place *p)
     if (!i->run_directory && access(p->region, F_OK))
         from_directory("/run/voxpop", p);
     return EXIT_OK;
+}
+
+int place_store(const struct invocation *i, char path[512])
+{
+    struct place p;
+    int code = place_find(i, &p);
+    snprintf(path, 512, "%s", code ? "" : p.store);
+    return code;
 }
 
 int place_attach(const struct invocation *i, struct region *r)

@@ -11,6 +11,7 @@
 struct place {
     char region[512];
     char socket[512];
+    char store[512];
 };
 
 /*
@@ -18,6 +19,9 @@ struct place {
  * having said why on stderr when it is not EXIT_OK.
  */
 int place_find(const struct invocation *i, struct place *p);
+
+/* The same, for the store's file. */
+int place_store(const struct invocation *i, char path[512]);
 
 /* The same, and attaches the region read-only. */
 int place_attach(const struct invocation *i, struct region *r);

@@ -18,13 +18,14 @@
 #include <unistd.h>
 
 #include "cli/place.h"
+#include "cli/remote.h"
 #include "cli/show.h"
 
 #define ANSWER_MAX    (64u << 20)
 #define PATIENCE_S    30
 #define READ_AT_LEAST 65536u
 
-static json_t *arguments(const struct invocation *i)
+json_t *remote_arguments(const struct invocation *i)
 {
     json_t *args = json_object();
     for (unsigned n = 0; n < i->operands; n++) {
@@ -109,39 +110,45 @@ static char *read_line(int fd, size_t *length)
     return NULL;
 }
 
-static int show_answer(const struct invocation *i, json_t *answer)
-{
-    const char *error = json_string_value(json_object_get(answer, "error"));
-    if (json_is_true(json_object_get(answer, "ok"))) {
-        json_t *result = json_object_get(answer, "result");
-        return show_value(i, result ? json_incref(result) : json_object());
-    }
-    fprintf(stderr, "voxpop: %s\n", error ? error : "the control plane's answer is not understood");
-    return EXIT_FAILED;
-}
-
-int run_remote(const struct invocation *i)
+int remote_call(const struct invocation *i, const char *verb, const json_t *args, json_t **result)
 {
     struct place p;
-    char verb[64];
     size_t length = 0;
     int code = place_find(i, &p);
+    *result = NULL;
     if (code)
         return code;
     int fd = connect_to(p.socket);
     if (fd < 0)
         return EXIT_CANNOT_CONNECT;
-    snprintf(verb, sizeof verb, "%s.%s", i->command->noun, i->command->verb);
-    json_t *request = json_pack("{s:s, s:o}", "verb", verb, "args", arguments(i));
+    json_t *request = json_pack("{s:s, s:O}", "verb", verb, "args", args);
     char *text = request && send_line(fd, request) ? read_line(fd, &length) : NULL;
     json_t *answer = text ? json_loadb(text, length, 0, NULL) : NULL;
-    if (!text)
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    code = text ? EXIT_FAILED : EXIT_CANNOT_CONNECT;
+    if (json_is_true(json_object_get(answer, "ok"))) {
+        json_t *r = json_object_get(answer, "result");
+        *result = r ? json_incref(r) : json_object();
+        code = EXIT_OK;
+    } else if (text) {
+        fprintf(stderr, "voxpop: %s\n", error ? error : "the control plane's answer is not understood");
+    } else {
         fprintf(stderr,
                 "voxpop: the control plane did not answer; whether it did what was asked is not known\n");
-    code = text ? show_answer(i, answer) : EXIT_CANNOT_CONNECT;
+    }
     json_decref(answer);
     json_decref(request);
     free(text);
     close(fd);
     return code;
+}
+
+int run_remote(const struct invocation *i)
+{
+    char verb[64];
+    json_t *args = remote_arguments(i), *result;
+    snprintf(verb, sizeof verb, "%s.%s", i->command->noun, i->command->verb);
+    int code = remote_call(i, verb, args, &result);
+    json_decref(args);
+    return result ? show_value(i, result) : code;
 }

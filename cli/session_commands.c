@@ -10,6 +10,7 @@
 #include "cli/facts.h"
 #include "cli/find.h"
 #include "cli/place.h"
+#include "cli/remote.h"
 #include "cli/show.h"
 #include "controlplane/noc/status.h"
 
@@ -120,7 +121,8 @@ bool find_session(const struct region *r, const char *text, uint32_t *index)
     struct search s = {.r = r, .text = text};
     find(&s);
     if (s.found != 1)
-        fprintf(stderr, "voxpop: %s session %s; see voxpop session list\n", s.found ? "more than one" : "no", text);
+        fprintf(stderr, "voxpop: %s session %s; see voxpop session list\n", s.found ? "more than one" : "no",
+                text);
     *index = s.index;
     return s.found == 1;
 }
@@ -188,6 +190,23 @@ int run_session_show(const struct invocation *i)
     }
     region_detach(&r);
     return code;
+}
+
+int run_session_close(const struct invocation *i)
+{
+    struct region r;
+    uint32_t index;
+    int code = place_attach(i, &r);
+    if (code)
+        return code;
+    bool found = find_session(&r, i->operand[0], &index);
+    region_detach(&r);
+    if (!found)
+        return EXIT_FAILED;
+    json_t *args = json_pack("{s:I}", "session", (json_int_t)index), *result;
+    code = remote_call(i, "session.close", args, &result);
+    json_decref(args);
+    return result ? show_value(i, result) : code;
 }
 
 static bool append_presence(void *ctx, uint32_t index)

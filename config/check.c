@@ -90,6 +90,7 @@ static bool scalar_allowed(const struct config_key *k, const char *s, size_t len
     case KEY_ADDRESSES:
         return length < k->size && config_address(s, address, &bits);
     case KEY_ROUTES:
+    case KEY_CERTIFICATES:
         return false;
     }
     return false;
@@ -153,6 +154,33 @@ static void check_route(struct check *ck, const struct config_key *k, yaml_docum
         check_error(ck, line_of(n), k->path, "a route without prefix");
 }
 
+/* One of {certificate, key}: both, and nothing else. */
+static void check_certificate(struct check *ck, const struct config_key *k, yaml_document_t *doc,
+                              const yaml_node_t *n)
+{
+    unsigned seen = 0;
+    if (n->type != YAML_MAPPING_NODE) {
+        refuse(ck, n, k, "an entry that is no certificate");
+        return;
+    }
+    for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
+        const yaml_node_t *value = yaml_document_get_node(doc, p->value);
+        const char *name = text_of(yaml_document_get_node(doc, p->key)), *text = text_of(value);
+        unsigned part = strcmp(name, "certificate") == 0 ? 1 : strcmp(name, "key") == 0 ? 2 : 0;
+        if (!part)
+            check_error(ck, line_of(value), k->path, "unknown key '%.40s'; an entry has certificate, key",
+                        name);
+        else if (seen & part)
+            check_error(ck, line_of(value), k->path, "%s is given twice", name);
+        else if (!*text || strlen(text) >= CONFIG_PATH_MAX)
+            check_error(ck, line_of(value), k->path, "%s '%.60s' is not a path of at most %d bytes", name,
+                        text, CONFIG_PATH_MAX - 1);
+        seen |= part;
+    }
+    if (seen != 3)
+        check_error(ck, line_of(n), k->path, "an entry without %s", seen & 1 ? "key" : "certificate");
+}
+
 static void check_list(struct check *ck, const struct config_key *k, yaml_document_t *doc,
                        const yaml_node_t *n)
 {
@@ -172,6 +200,10 @@ static void check_list(struct check *ck, const struct config_key *k, yaml_docume
         const yaml_node_t *entry = yaml_document_get_node(doc, *i);
         if (k->type == KEY_ROUTES) {
             check_route(ck, k, doc, entry);
+            continue;
+        }
+        if (k->type == KEY_CERTIFICATES) {
+            check_certificate(ck, k, doc, entry);
             continue;
         }
         check_scalar(ck, k, entry);

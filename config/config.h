@@ -27,6 +27,7 @@
 #define CONFIG_INTERFACES_MAX 32
 #define CONFIG_ROUTES_MAX     256
 #define CONFIG_MODES_MAX      3
+#define CONFIG_CERTIFICATES_MAX 63
 #define CONFIG_WHY_MAX        4096     /* bytes of error lines */
 #define CONFIG_REGION_FILE    "region" /* in the run directory */
 
@@ -34,7 +35,9 @@ enum config_idle { IDLE_SPIN, IDLE_ADAPTIVE };
 enum config_crypto { CRYPTO_AUTO, CRYPTO_IPSEC_MB, CRYPTO_OPENSSL };
 enum config_profile { PROFILE_AFXDP, PROFILE_MEMIF, PROFILE_PCI, PROFILE_VIRTUAL };
 enum config_memif_role { MEMIF_SERVER, MEMIF_CLIENT };
+enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
 enum config_hugepages { HUGEPAGES_AUTO, HUGEPAGES_OFF };
+enum config_congestion { CONGESTION_CUBIC, CONGESTION_NEWRENO };
 
 struct config_address {
     char text[CONFIG_NAME_MAX]; /* as written: 198.18.0.1, or 198.18.0.1/24 */
@@ -58,13 +61,29 @@ struct config_pop {
     uint32_t address_count;
 };
 
-struct config_tls {
+struct config_certificate {
     char certificate[CONFIG_PATH_MAX];
     char key[CONFIG_PATH_MAX];
+};
+
+struct config_tls {
+    char certificate[CONFIG_PATH_MAX]; /* "": only those of the list */
+    char key[CONFIG_PATH_MAX];
+    struct config_certificate certificates[CONFIG_CERTIFICATES_MAX]; /* behind it */
+    uint32_t certificate_count;
+    uint32_t version_min; /* enum config_tls_version */
+    uint32_t ticket_lifetime_s;
     uint32_t port;
     uint32_t handshake_threads;
     uint32_t handshake_timeout_s;
     uint32_t half_open_max; /* per worker */
+};
+
+struct config_tcp {
+    uint32_t congestion;  /* enum config_congestion */
+    uint32_t keepalive_s; /* 0: off */
+    uint32_t keepalive_interval_s;
+    uint32_t keepalive_probes;
 };
 
 struct config_port {
@@ -90,7 +109,8 @@ struct config_dataplane {
     char netns[CONFIG_NAME_MAX];
     uint32_t crypto; /* enum config_crypto */
     struct config_port port;
-    uint32_t hugepages; /* enum config_hugepages */
+    uint32_t hugepages; /* enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
+enum config_hugepages */
     uint32_t memory_mb;
 };
 
@@ -112,7 +132,8 @@ struct config_gateway {
     uint32_t resume_window_s;
     uint32_t identify_timeout_s;
     uint32_t payloads_per_minute;
-    char url[CONFIG_PATH_MAX]; /* "": wss:// and first address */
+    uint32_t max_concurrency, identifies_per_day; /* 0: not limited */
+    char url[CONFIG_PATH_MAX];                    /* "": wss:// and first address */
 };
 
 struct config_limits {
@@ -124,6 +145,8 @@ struct config_limits {
 struct config_http {
     uint32_t head_timeout_s;
     uint32_t idle_timeout_s;
+    uint32_t answer_timeout_s;
+    uint32_t reader_timeout_s;
     uint32_t body_max; /* bytes */
 };
 
@@ -169,6 +192,7 @@ struct config_log {
 struct config {
     struct config_pop pop;
     struct config_tls tls;
+    struct config_tcp tcp;
     struct config_dataplane dataplane;
     struct config_voice voice;
     struct config_gateway gateway;
@@ -228,7 +252,8 @@ enum key_type {
     KEY_CHOICES,
     KEY_STRINGS,
     KEY_ADDRESSES,
-    KEY_ROUTES /* list of {prefix, via, port} */
+    KEY_ROUTES,      /* list of {prefix, via, port} */
+    KEY_CERTIFICATES /* list of {certificate, key} */
 };
 
 struct key_choice {

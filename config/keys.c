@@ -49,7 +49,10 @@ static const struct key_choice profile[] = {{"afxdp", PROFILE_AFXDP},
                                             {"virtual", PROFILE_VIRTUAL},
                                             {NULL, 0}};
 static const struct key_choice role[] = {{"server", MEMIF_SERVER}, {"client", MEMIF_CLIENT}, {NULL, 0}};
+static const struct key_choice versions[] = {{"1.2", TLS_VERSION_12}, {"1.3", TLS_VERSION_13}, {NULL, 0}};
 static const struct key_choice hugepages[] = {{"auto", HUGEPAGES_AUTO}, {"off", HUGEPAGES_OFF}, {NULL, 0}};
+static const struct key_choice congestion[] = {
+    {"cubic", CONGESTION_CUBIC}, {"newreno", CONGESTION_NEWRENO}, {NULL, 0}};
 static const struct key_choice modes[] = {{"aead_aes256_gcm_rtpsize", VOICE_AES256_GCM_RTPSIZE},
                                           {"aead_xchacha20_poly1305_rtpsize", VOICE_XCHACHA20_RTPSIZE},
                                           {"xsalsa20_poly1305", VOICE_XSALSA20},
@@ -68,8 +71,21 @@ const struct config_key config_keys[] = {
     STRING("pop.run_directory", pop.run_directory, "run", "path", RESTART,
            "Region, pid files and sockets; other relative paths start here."),
 
-    STRING("tls.certificate", tls.certificate, "cert.pem", "path", RESTART, "Certificate chain, PEM."),
-    STRING("tls.key", tls.key, "key.pem", "path", RESTART, "Its private key, PEM."),
+    STRING("tls.certificate", tls.certificate, "cert.pem", "path", RELOAD,
+           "Certificate chain, PEM, shown to clients that name no other; empty: the first of "
+           "tls.certificates. A reload "
+           "also reads files anew that have changed."),
+    STRING("tls.key", tls.key, "key.pem", "path", RELOAD,
+           "Its private key, PEM: ECDSA P-256, or RSA of 2048 to 4096 bits."),
+    LIST("tls.certificates", KEY_CERTIFICATES, tls.certificates, tls.certificate_count, "[]", 0, 0, NULL, "",
+         RELOAD,
+         "More of them: {certificate, key}. A client is shown the one whose DNS names, wildcards too, match "
+         "the name "
+         "that it asks for."),
+    CHOICE("tls.version_min", tls.version_min, "\"1.2\"", versions, RELOAD,
+           "The oldest version spoken; 1.2 with ECDHE and AEAD suites alone."),
+    UINT("tls.ticket_lifetime_s", tls.ticket_lifetime_s, "43200", 60, 604800, "s", RELOAD,
+         "How long a session ticket is good, and how often the key changes that seals them."),
     UINT("tls.port", tls.port, "443", 1, 65535, "TCP port", RESTART,
          "Port of API, gateway and voice gateway."),
     UINT("tls.handshake_threads", tls.handshake_threads, "1", 1, 16, "threads", RESTART,
@@ -79,6 +95,15 @@ const struct config_key config_keys[] = {
          "times as long to shake hands."),
     UINT("tls.half_open_max", tls.half_open_max, "1024", 1, 1u << 20, "connections per worker", RESTART,
          "Connections in a TCP or TLS handshake at a time; a SYN above it is refused."),
+
+    CHOICE("tcp.congestion", tcp.congestion, "cubic", congestion, RESTART,
+           "Congestion control: cubic (RFC 9438) or newreno (RFC 6582)."),
+    UINT("tcp.keepalive_s", tcp.keepalive_s, "0", 0, 86400, "s", RESTART,
+         "A connection silent for so long is probed; 0: never, for heartbeats do it."),
+    UINT("tcp.keepalive_interval_s", tcp.keepalive_interval_s, "75", 1, 3600, "s", RESTART,
+         "Time between probes that nobody answers."),
+    UINT("tcp.keepalive_probes", tcp.keepalive_probes, "9", 1, 100, "probes", RESTART,
+         "Probes without an answer after which the connection is given up."),
 
     UINT("dataplane.workers", dataplane.workers, "1", 1, WORKERS_MAX, "workers", RESTART,
          "Poll loops; each has a core and a voice port of its own."),
@@ -145,6 +170,10 @@ const struct config_key config_keys[] = {
          "A connection that has not identified by then is closed."),
     UINT("gateway.payloads_per_minute", gateway.payloads_per_minute, "120", 1, 1000000, "payloads/min",
          RELOAD, "What one session may send; more closes with 4008."),
+    UINT("gateway.max_concurrency", gateway.max_concurrency, "16", 0, 1000000, "identifies/5 s", RELOAD,
+         "How many sessions an account may start within 5 s; more are told op 9. 0: any number."),
+    UINT("gateway.identifies_per_day", gateway.identifies_per_day, "10000", 0, 100000000, "identifies/day",
+         RELOAD, "How many sessions an account may start within 24 h; more are told op 9. 0: any number."),
     STRING("gateway.url", gateway.url, "\"\"", "URL", RESTART,
            "Gateway that clients are told; empty: wss:// and the first address."),
 
@@ -152,6 +181,10 @@ const struct config_key config_keys[] = {
          "Time for a request to be complete, once its first byte is there."),
     UINT("http.idle_timeout_s", http.idle_timeout_s, "60", 1, 3600, "s", RESTART,
          "A connection without a request is closed after this time."),
+    UINT("http.answer_timeout_s", http.answer_timeout_s, "30", 1, 3600, "s", RESTART,
+         "Time for the control plane to answer a request; later, it is answered 504."),
+    UINT("http.reader_timeout_s", http.reader_timeout_s, "10", 1, 600, "s", RESTART,
+         "A reader, of HTTP or WebSocket, whose window is closed must take 4 KiB in this time, or all there is."),
     UINT("http.body_max", http.body_max, "262144", 1024, 1u << 20, "bytes", RESTART,
          "Longest request body; a longer one is answered 413."),
 
@@ -274,6 +307,9 @@ void config_key_allowed(const struct config_key *k, char *out, size_t size)
     case KEY_ROUTES:
         snprintf(out, size, "a list of at most %u routes {prefix: PREFIX/BITS, via: ADDRESS, port: 0 to 63}",
                  k->max_count);
+        return;
+    case KEY_CERTIFICATES:
+        snprintf(out, size, "a list of at most %u certificates {certificate: PATH, key: PATH}", k->max_count);
         return;
     }
 }

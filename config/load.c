@@ -70,6 +70,9 @@ static void check_whole(struct check *ck, const struct config *c)
     if (c->pop.address_count == 0)
         check_error(ck, line_at(ck, "pop.addresses"), "pop.addresses",
                     "empty; at least one address is needed");
+    if (!*c->tls.certificate && c->tls.certificate_count == 0)
+        check_error(ck, line_at(ck, "tls.certificate"), "tls.certificate",
+                    "empty, and tls.certificates too; at least one certificate is needed");
     if (c->dataplane.core_count && c->dataplane.core_count != c->dataplane.workers)
         check_error(ck, line_at(ck, "dataplane.cores"), "dataplane.cores",
                     "%u cores for %u workers; one for each, or none", c->dataplane.core_count,

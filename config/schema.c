@@ -29,6 +29,12 @@ static const cyaml_schema_field_t route_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t certificate_fields[] = {
+    CYAML_FIELD_STRING("certificate", CYAML_FLAG_DEFAULT, struct config_certificate, certificate, 1),
+    CYAML_FIELD_STRING("key", CYAML_FLAG_DEFAULT, struct config_certificate, key, 1),
+    CYAML_FIELD_END,
+};
+
 static void add_choices(struct schema *s, const struct config_key *k, cyaml_schema_value_t *v)
 {
     v->type = CYAML_ENUM;
@@ -59,6 +65,10 @@ static cyaml_schema_value_t scalar_schema(struct schema *s, const struct config_
     case KEY_ROUTES:
         v.type = CYAML_MAPPING;
         v.mapping.fields = route_fields;
+        break;
+    case KEY_CERTIFICATES:
+        v.type = CYAML_MAPPING;
+        v.mapping.fields = certificate_fields;
         break;
     default:
         v.type = CYAML_STRING;

@@ -18,7 +18,7 @@
 
 #include <jansson.h>
 
-#define ADMIN_LINE_MAX    (64u << 10)
+#define ADMIN_LINE_MAX    (1u << 20)
 #define ADMIN_CLIENTS_MAX 32
 
 struct admin_client {

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "controlplane/presence/presence.h"
+#include "controlplane/sessions/drain.h"
 #include "controlplane/sessions/gateway.h"
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
@@ -140,6 +141,55 @@ static json_t *presence_list(struct control *c, const json_t *args)
                                                   json_loads(v.shown.activities, 0, NULL), "client_status",
                                                   json_loads(v.shown.client_status, 0, NULL)));
     return list;
+}
+
+static json_t *presence_show(struct control *c, const json_t *args)
+{
+    struct presence_view v;
+    uint64_t id;
+    if (!payload_id(json_object_get(args, "account"), &id) || !model_user(c->model, id))
+        return error("no such account");
+    presence_of(c, id, &v);
+    json_t *sessions = json_array();
+    for (uint32_t i = session_first_of(c, id); i != SESSION_NONE; i = session_next_of(c, i))
+        if (session_of(c, i)->kind == SESSION_GATEWAY)
+            json_array_append_new(sessions, json_integer((json_int_t)i));
+    return json_pack("{s:o, s:s, s:o, s:o, s:o}", "user_id", id_json(id), "status", v.shown.status,
+                     "activities", json_loads(v.shown.activities, 0, NULL), "client_status",
+                     json_loads(v.shown.client_status, 0, NULL), "sessions", sessions);
+}
+
+/* ---- the box ---- */
+
+static json_t *pop_status(struct control *c, const json_t *args)
+{
+    struct drain_progress p = drain_progress(c);
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I}", "state", p.draining ? "draining" : "serving",
+                     "done", (int)p.done, "asked", (json_int_t)p.asked, "connected", (json_int_t)p.connected,
+                     "sessions", (json_int_t)p.sessions, "looked_at", (json_int_t)p.looked_at, "slots",
+                     (json_int_t)p.slots);
+}
+
+static json_t *pop_drain(struct control *c, const json_t *args)
+{
+    const json_t *over = json_object_get(args, "over");
+    double s = json_is_string(over) ? strtod(json_string_value(over), NULL) : json_number_value(over);
+    if (!(s >= 0 && s <= 86400))
+        return error("over: 0 to 86400 seconds");
+    link_wait(c->link);
+    link_begin(c->link);
+    drain_begin(c, (uint32_t)(s * 1000));
+    link_end(c->link);
+    return pop_status(c, args);
+}
+
+static json_t *pop_undrain(struct control *c, const json_t *args)
+{
+    link_wait(c->link);
+    link_begin(c->link);
+    drain_end(c);
+    link_end(c->link);
+    return pop_status(c, args);
 }
 
 /* ---- rooms ---- */
@@ -278,9 +328,10 @@ static const struct live_verb {
     const char *verb;
     json_t *(*fn)(struct control *c, const json_t *args);
 } live_verbs[] = {
-    {"session.list", session_list},   {"session.show", session_show}, {"session.close", session_close},
-    {"presence.list", presence_list}, {"room.list", room_list},       {"room.show", room_show},
-    {"voice.bench_room", bench_room}, {"voice.bench_end", bench_end},
+    {"session.list", session_list},   {"session.show", session_show},   {"session.close", session_close},
+    {"presence.list", presence_list}, {"presence.show", presence_show}, {"pop.drain", pop_drain},
+    {"pop.undrain", pop_undrain},     {"pop.status", pop_status},       {"room.list", room_list},
+    {"room.show", room_show},         {"voice.bench_room", bench_room}, {"voice.bench_end", bench_end},
 };
 
 bool admin_live(struct admin *a, const char *verb, const json_t *args, admin_answer_fn *answer, void *ctx)

@@ -15,8 +15,13 @@ enum deadline_kind {
     DEADLINE_IDENTIFY, /* subject: connection handle that must have identified */
     DEADLINE_AWAY,     /* subject: generation << 32 | session whose client has been away for long */
     DEADLINE_AFK,      /* subject: voice slot that may have been silent for long */
-    DEADLINE_TOKEN     /* subject: voice slot that is owed a new VOICE_SERVER_UPDATE (its flag tells whether
+    DEADLINE_TOKEN,    /* subject: voice slot that is owed a new VOICE_SERVER_UPDATE (its flag tells whether
                           still) */
+    DEADLINE_GONE,     /* subject: as of AWAY; others are to see it no more */
+    DEADLINE_PRESENCE, /* subject: as of AWAY; others are to be told of its user */
+    DEADLINE_DRAIN,    /* no subject: the next wave */
+    DEADLINE_HELD,     /* subject: connection handle that is not admitted */
+    DEADLINE_LISTS     /* no subject: watchers of member lists are to be told */
 };
 
 struct deadline {

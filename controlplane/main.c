@@ -20,12 +20,14 @@
 #include "controlplane/routes/maps.h"
 #include "controlplane/noc/noc.h"
 #include "controlplane/reference.h"
+#include "controlplane/sessions/starts.h"
 #include "controlplane/voice/voice.h"
 
 struct process {
     const char *config_file;
     struct config config;
     char gateway_url[CONFIG_PATH_MAX + 16];
+    char files_url[CONFIG_PATH_MAX + 16]; /* where files of messages are served */
     char voice_endpoint[CONFIG_NAME_MAX + 16];
     char voice_ip[INET_ADDRSTRLEN];
     char pid_file[512];
@@ -69,6 +71,12 @@ static void make_names(struct process *p)
         snprintf(p->gateway_url, sizeof p->gateway_url, "%s", c->gateway.url);
     else
         snprintf(p->gateway_url, sizeof p->gateway_url, "wss://%s%s", host, port);
+    /* wss://host:port/path is https://host:port to fetch from */
+    bool plain = strncmp(p->gateway_url, "ws://", 5) == 0;
+    const char *at = strstr(p->gateway_url, "://");
+    at = at ? at + 3 : p->gateway_url;
+    snprintf(p->files_url, sizeof p->files_url, "http%s://%.*s", plain ? "" : "s", (int)strcspn(at, "/?"),
+             at);
     if (c->voice.endpoint[0])
         snprintf(p->voice_endpoint, sizeof p->voice_endpoint, "%s/voice", c->voice.endpoint);
     else /* the port always: a client library drops :443 itself, and adds 80 for another */
@@ -97,6 +105,9 @@ static void make_control_config(const struct process *p, struct control_config *
     cc->keep_gateway_ms = c->gateway.resume_window_s * 1000;
     cc->identify_gateway_ms = c->gateway.identify_timeout_s * 1000;
     cc->payloads_per_minute = c->gateway.payloads_per_minute;
+    cc->max_concurrency = c->gateway.max_concurrency;
+    cc->identifies_per_day = c->gateway.identifies_per_day;
+    cc->box = THIS_BOX;
 }
 
 /* ---- start ---- */
@@ -137,9 +148,25 @@ static uint64_t voice_channel(void *ctx, uint64_t guild_id, uint64_t user_id)
     return slot == SESSION_NONE ? 0 : session_of(c, slot)->channel_id;
 }
 
+static bool voice_state(void *ctx, uint64_t guild_id, uint64_t user_id, struct voice_state *state, char *id)
+{
+    const struct control *c = ctx;
+    uint32_t slot = voice_slot_of(c, guild_id, user_id);
+    if (slot == SESSION_NONE)
+        return false;
+    voice_state_of(c, slot, state, id);
+    return true;
+}
+
 static uint64_t online_count(void *ctx, uint64_t guild_id)
 {
     return presence_online_count(ctx, guild_id);
+}
+
+static struct rest_starts session_starts(void *ctx, uint64_t user_id)
+{
+    struct starts_left l = starts_left(ctx, user_id);
+    return (struct rest_starts){l.total, l.remaining, l.reset_after_ms, l.max_concurrency};
 }
 
 static bool start_rest(struct process *p)
@@ -150,8 +177,11 @@ static bool start_rest(struct process *p)
     rc.region_id = rc.region_name = p->config.pop.region;
     rc.global = (struct rest_limit){p->config.control.rest_requests_per_second, 1000};
     rc.voice_channel = voice_channel;
+    rc.voice_state = voice_state;
     rc.online_count = online_count;
+    rc.starts = session_starts;
     rc.hook_ctx = &p->control;
+    p->model->files_url = p->files_url;
     p->rest = rest_open(p->model, &rc);
     return p->rest ? true : fail("REST: out of memory");
 }

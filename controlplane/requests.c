@@ -94,6 +94,8 @@ static bool read_request(const struct ring_entry *e, struct rest_request *q)
         .authorization_length = n->length[REQUEST_AUTHORIZATION],
         .content_type = n->length[REQUEST_CONTENT_TYPE] ? text[REQUEST_CONTENT_TYPE] : NULL,
         .content_type_length = n->length[REQUEST_CONTENT_TYPE],
+        .reason = text[REQUEST_REASON],
+        .reason_length = n->length[REQUEST_REASON],
         .body = text[REQUEST_BODY],
         .body_length = n->length[REQUEST_BODY],
         .keep_alive = n->keep_alive};

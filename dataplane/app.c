@@ -1,14 +1,11 @@
 /*
- * What a connection carries: HTTP requests for the control plane, WebSocket messages for it, and what needs no decision and is
- * answered here: upgrades, hello, heartbeats, pings, close frames, malformed input.
+ * What a connection carries: WebSocket messages for the control plane, and what needs no decision and is answered here: upgrades,
+ * hello, heartbeats, pings, close frames, malformed input. HTTP requests are app_http.c's.
  *
- * A request waits whole in `app` until the control plane's answer to the one before it is on its way (pipelining keeps its order).
  * A WebSocket message that came in pieces gathers in `app`, a frame head that is not whole in `carry`.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "dataplane/http/body.h"
 #include "dataplane/http/request.h"
-#include "dataplane/http/response.h"
 #include "dataplane/worker.h"
 #include "dataplane/ws/heartbeat.h"
 #include "dataplane/ws/message.h"
@@ -26,6 +23,12 @@
 #define BEATS_WINDOW_US 60000000u
 #define BEATS_MAX       600u
 
+/* As the control plane knows it. */
+static uint32_t session_of(const struct connection *c)
+{
+    return c->session_generation == SESSION_ENDED ? SESSION_NONE : c->session;
+}
+
 static bool is_websocket(const struct connection *c)
 {
     return c->kind == CONNECTION_GATEWAY || c->kind == CONNECTION_VOICE || c->kind == CONNECTION_ECHO;
@@ -37,7 +40,7 @@ bool app_closed(struct worker *w, struct connection *c)
 {
     if (!(c->flags & CONN_NOTIFIED))
         return true;
-    struct notice_closed n = {.connection = conn_handle(w, c), .session = c->session, .code = c->close_code,
+    struct notice_closed n = {.connection = conn_handle(w, c), .session = session_of(c), .code = c->close_code,
                               .by_peer = (c->flags & CONN_CLOSE_SENT) == 0,
                               .kind = c->kind == CONNECTION_CLOSING ? c->kind_was : c->kind};
     if (!worker_notify(w, NOTICE_CLOSED, &n, sizeof n))
@@ -161,7 +164,7 @@ static void deliver_message(struct worker *w, struct connection *c, uint8_t opco
         return;
     }
     struct notice_message *n = (struct notice_message *)(void *)e->payload;
-    *n = (struct notice_message){.connection = conn_handle(w, c), .session = c->session, .opcode = opcode};
+    *n = (struct notice_message){.connection = conn_handle(w, c), .session = session_of(c), .opcode = opcode};
     memcpy(n->text, text, len);
 }
 
@@ -232,7 +235,7 @@ static void ws_event(struct worker *w, struct connection *c, const struct ws_eve
     }
 }
 
-static void websocket_input(struct worker *w, struct connection *c, uint8_t *data, size_t len)
+void app_websocket_input(struct worker *w, struct connection *c, uint8_t *data, size_t len)
 {
     uint8_t *p = data;
     c->heard_us = w->now_us;
@@ -255,18 +258,7 @@ static void websocket_input(struct worker *w, struct connection *c, uint8_t *dat
         conn_abort(w, c, DROP_CONN_NO_BLOCK);
 }
 
-/* ---- HTTP ---- */
-
-static void refuse_request(struct worker *w, struct connection *c, enum drop_reason why)
-{
-    uint8_t answer[HTTP_ERROR_MAX];
-    count_drop(w->counters, why);
-    size_t n = http_error(http_refusal_status(why), false, false, w->unix_s, answer, sizeof answer);
-    c->flags |= CONN_REQUEST_OPEN;
-    c->deadline_us = w->now_us + w->config->close_us;
-    if (!send_bytes(w, c, SOURCE_BLOB, 0, answer, (uint32_t)n, ITEM_CLOSE))
-        conn_finish(w, c, DROP_NONE);
-}
+/* ---- the beginning of a WebSocket ---- */
 
 static bool path_is(const uint8_t *p, struct http_slice path, const char *text)
 {
@@ -302,13 +294,13 @@ static void refuse_query(struct worker *w, struct connection *c, enum drop_reaso
     app_close(w, c, ws_query_close_code(why), NULL, 0, false);
 }
 
-static void upgrade(struct worker *w, struct connection *c, const uint8_t *p, const struct http_request *r)
+void app_upgrade(struct worker *w, struct connection *c, const uint8_t *p, const struct http_request *r)
 {
     enum connection_kind kind = endpoint_of(w, p, r);
     enum drop_reason why = kind == CONNECTION_FREE ? DROP_HTTP_UPGRADE : ws_upgrade_check(p, r);
     uint8_t answer[WS_UPGRADE_LENGTH];
     if (why != DROP_NONE) {
-        refuse_request(w, c, why);
+        app_http_refuse(w, c, why);
         return;
     }
     size_t n = ws_upgrade_response(p, r, answer, sizeof answer);
@@ -317,6 +309,7 @@ static void upgrade(struct worker *w, struct connection *c, const uint8_t *p, co
         return;
     }
     c->kind = (uint8_t)kind;
+    c->ws = (struct ws_conn){0};
     c->heard_us = w->now_us;
     w->counters->count[COUNT_ws_upgrades]++;
     struct ws_query q = {0};
@@ -344,137 +337,14 @@ static void upgrade(struct worker *w, struct connection *c, const uint8_t *p, co
     c->version = q.version;
 }
 
-/* Hands a whole request to the control plane. `body` is decoded. */
-static bool deliver_request(struct worker *w, struct connection *c, const uint8_t *p, const struct http_request *r,
-                            const uint8_t *body, uint32_t body_length)
-{
-    const struct http_slice slice[REQUEST_BODY] = {r->path, r->query, r->authorization, r->content_type, r->audit_log_reason};
-    uint32_t bytes = sizeof(struct notice_request) + body_length;
-    for (unsigned i = 0; i < REQUEST_BODY; i++)
-        bytes += slice[i].length;
-    struct ring_entry *e = ring_reserve(&w->notice, &w->txn, NOTICE_REQUEST, bytes);
-    if (!e)
-        return false;
-    struct notice_request *n = (struct notice_request *)(void *)e->payload;
-    *n = (struct notice_request){.connection = conn_handle(w, c), .peer_port = c->tcp.tuple.remote_port,
-                                 .method = r->method + 1, .keep_alive = r->keep_alive};
-    memcpy(n->peer_ip, c->tcp.tuple.remote, sizeof n->peer_ip);
-    uint8_t *at = n->texts;
-    for (unsigned i = 0; i < REQUEST_BODY; i++) {
-        n->length[i] = slice[i].length;
-        memcpy(at, p + slice[i].offset, slice[i].length);
-        at += slice[i].length;
-    }
-    n->length[REQUEST_BODY] = body_length;
-    memcpy(at, body, body_length);
-    w->counters->count[COUNT_http_requests]++;
-    return true;
-}
-
-/* The body of a request: its bytes on the wire in *size. 1: whole, 0: more is needed, -1: refused. */
-static int take_body(struct worker *w, uint8_t *p, size_t len, const struct http_request *r, uint32_t *size, uint32_t *body_length,
-                     enum drop_reason *why)
-{
-    *size = *body_length = 0;
-    if (r->chunked) {
-        struct http_chunked state = {0};
-        size_t consumed, produced;
-        enum http_chunked_result got = http_chunked_decode(&state, p, len, w->config->body_max, &consumed, &produced, why);
-        *size = (uint32_t)consumed;
-        *body_length = (uint32_t)produced;
-        return got;
-    }
-    if (r->content_length > (int64_t)w->config->body_max) {
-        *why = DROP_HTTP_BODY_TOO_LARGE;
-        return -1;
-    }
-    *size = *body_length = r->content_length > 0 ? (uint32_t)r->content_length : 0;
-    return len >= *size;
-}
-
-/* Takes one request from the front of p; returns its bytes, 0 when it is not whole, or all of them when it was refused. */
-static size_t take_request(struct worker *w, struct connection *c, uint8_t *p, size_t len)
-{
-    struct http_request r;
-    enum drop_reason why;
-    int head = http_parse_head(p, len, &r, &why);
-    if (head == 0)
-        return 0;
-    uint32_t size, body_length;
-    int body = head < 0 ? -1 : take_body(w, p + head, len - (size_t)head, &r, &size, &body_length, &why);
-    if (body < 0) {
-        refuse_request(w, c, why);
-        return len;
-    }
-    if (body == 0) {
-        if (r.expect_continue && len == (size_t)head)
-            send_bytes(w, c, SOURCE_BLOB, 0, HTTP_CONTINUE, sizeof HTTP_CONTINUE - 1, 0);
-        return 0;
-    }
-    c->flags = (uint8_t)(r.keep_alive ? c->flags | CONN_KEEP_ALIVE : c->flags & ~CONN_KEEP_ALIVE);
-    if (r.upgrade_websocket && r.connection_upgrade && r.method == HTTP_GET) {
-        upgrade(w, c, p, &r);
-    } else {
-        c->flags |= CONN_REQUEST_OPEN;
-        c->deadline_us = UINT64_MAX;
-        if (!deliver_request(w, c, p, &r, p + head, body_length))
-            refuse_request(w, c, DROP_CONTROL_RING_FULL);
-    }
-    return (size_t)head + size;
-}
-
-/* Takes requests, one at a time, from what has gathered; what follows an upgrade is WebSocket. */
-void app_continue(struct worker *w, struct connection *c)
-{
-    while (c->kind == CONNECTION_HTTP && !(c->flags & CONN_REQUEST_OPEN)) {
-        if (c->deadline_us == UINT64_MAX) { /* an answer has gone out */
-            if (!(c->flags & CONN_KEEP_ALIVE)) {
-                conn_finish(w, c, DROP_NONE);
-                return;
-            }
-            c->deadline_us = w->now_us + (c->app.length ? w->config->head_us : w->config->keep_alive_us);
-        }
-        if (c->app.length && !worker_may_notify(w)) {
-            worker_ready(w, conn_index(w, c));
-            return;
-        }
-        uint32_t n = chain_read(&c->app, w->blocks, 0, w->message, sizeof w->message);
-        size_t took = n ? take_request(w, c, w->message, n) : 0;
-        if (took == 0) {
-            if (n == sizeof w->message)
-                refuse_request(w, c, DROP_HTTP_BODY_TOO_LARGE);
-            else if (c->flags & CONN_CLOSE_HEARD)
-                conn_finish(w, c, DROP_NONE);
-            return;
-        }
-        chain_consume(&c->app, w->blocks, &w->txn, (uint32_t)took);
-    }
-    if (is_websocket(c) && c->app.length) {
-        uint32_t n = chain_read(&c->app, w->blocks, 0, w->plain, sizeof w->plain);
-        chain_free(&c->app, w->blocks, &w->txn);
-        websocket_input(w, c, w->plain, n);
-    }
-}
-
-static void http_input(struct worker *w, struct connection *c, const uint8_t *data, size_t len)
-{
-    if (!c->app.length && !(c->flags & CONN_REQUEST_OPEN))
-        c->deadline_us = w->now_us + w->config->head_us;
-    if (!chain_append(&c->app, w->blocks, &w->txn, data, (uint32_t)len)) {
-        conn_abort(w, c, DROP_CONN_NO_BLOCK);
-        return;
-    }
-    app_continue(w, c);
-}
-
 void app_input(struct worker *w, struct connection *c, uint8_t *data, size_t len)
 {
     if (!len)
         return;
     if (is_websocket(c))
-        websocket_input(w, c, data, len);
+        app_websocket_input(w, c, data, len);
     else if (c->kind == CONNECTION_HTTP)
-        http_input(w, c, data, len);
+        app_http_input(w, c, data, len);
 }
 
 /* ---- timeouts ---- */
@@ -482,7 +352,7 @@ void app_input(struct worker *w, struct connection *c, uint8_t *data, size_t len
 void app_timer(struct worker *w, struct connection *c)
 {
     if (is_websocket(c) && (c->flags & CONN_CLOSE_SENT)) {
-        conn_abort(w, c, DROP_NONE);
+        conn_abort(w, c, DROP_CONN_CLOSE_TIMEOUT);
         return;
     }
     if (is_websocket(c)) {
@@ -499,11 +369,5 @@ void app_timer(struct worker *w, struct connection *c)
         }
         return;
     }
-    if (c->flags & CONN_REQUEST_OPEN) { /* the answer is not taken */
-        conn_abort(w, c, DROP_HTTP_TIMEOUT);
-    } else if (c->app.length) {
-        refuse_request(w, c, DROP_HTTP_TIMEOUT);
-    } else {
-        conn_finish(w, c, DROP_NONE);
-    }
+    app_http_timer(w, c);
 }

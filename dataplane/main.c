@@ -14,10 +14,12 @@
 
 #include "config/config.h"
 #include "dataplane/crypto/aead.h"
+#include "dataplane/tls_setup.h"
 #include "dataplane/worker.h"
 
-#define HELPER_RING (1u << 20)
-#define PEERS_MAX   4096u   /* DTLS associations of one worker */
+#define HELPER_RING (1u << 20) /* at least */
+#define DTLS_RING   (1u << 20)
+#define PEERS_MAX   4096u         /* DTLS associations of one worker */
 #define IDLE_SPINS  256u    /* idle iterations before an adaptive worker sleeps */
 #define IDLE_NS     50000L  /* for so long */
 
@@ -95,6 +97,8 @@ static void make_worker_config(const struct config *c, struct worker_config *w)
         .handshake_us = c->tls.handshake_timeout_s * 1000000ull,
         .head_us = c->http.head_timeout_s * 1000000ull,
         .keep_alive_us = c->http.idle_timeout_s * 1000000ull,
+        .answer_us = c->http.answer_timeout_s * 1000000ull,
+        .reader_us = c->http.reader_timeout_s * 1000000ull,
         .close_us = 60000000ull,
         .unsent_max = 4096,
         .keep_max = 8192,
@@ -103,6 +107,10 @@ static void make_worker_config(const struct config *c, struct worker_config *w)
         .echo_max = 16u << 20,
         .spin = c->dataplane.idle == IDLE_SPIN,
     };
+    w->tcp.congestion = c->tcp.congestion == CONGESTION_NEWRENO ? TCP_NEWRENO : TCP_CUBIC;
+    w->tcp.keepalive_idle_us = c->tcp.keepalive_s * 1000000ull;
+    w->tcp.keepalive_interval_us = c->tcp.keepalive_interval_s * 1000000ull;
+    w->tcp.keepalive_probes_max = (uint8_t)c->tcp.keepalive_probes;
     w->tcp.mss4 = (uint16_t)(c->dataplane.port.mtu - 40);
     w->tcp.mss6 = (uint16_t)(c->dataplane.port.mtu - 60);
     for (uint32_t i = 0; i < c->pop.address_count; i++) {
@@ -171,18 +179,33 @@ static bool start_region(struct dataplane *d)
     return true;
 }
 
+/* Which certificates clients are shown from now on. */
+static void log_certificates(struct dataplane *d)
+{
+    char names[256];
+    tls_server_describe(d->tls, names, sizeof names);
+    log_event(LOG_INFO, "certificates", "names=%s", log_text(names).text);
+}
+
+/* Room for every handshake to be cancelled, and as much again for records. */
+static uint32_t helper_ring(uint32_t handshakes_max)
+{
+    uint32_t bytes = HELPER_RING;
+    while (bytes < 64 * handshakes_max)
+        bytes *= 2;
+    return bytes;
+}
+
 static bool start_tls(struct dataplane *d)
 {
-    char certificate[512], key[512], why[TLS_ERROR_MAX];
-    if (!config_path(&d->config, d->config.tls.certificate, certificate, sizeof certificate) ||
-        !config_path(&d->config, d->config.tls.key, key, sizeof key))
-        return fail("tls.certificate or tls.key is too long a path");
-    struct tls_server_config sc = {.certificate_path = certificate, .key_path = key,
-                                   .ticket_key = d->region.header->secrets.ticket_key[0]};
-    if (!(d->tls = tls_server_new(&sc, why)))
+    char why[TLS_ERROR_MAX];
+    if (!(d->tls = tls_setup(&d->config, &d->region.header->secrets.tickets, (uint64_t)time(NULL), why)))
         return fail(why);
+    log_certificates(d);
     struct tls_helper_config hc = {.server = d->tls, .workers = d->config.dataplane.workers,
-                                   .handshakes_max = d->config.tls.half_open_max, .ring_bytes = HELPER_RING, .cpu = -1};
+                                   .threads = d->config.tls.handshake_threads,
+                                   .handshakes_max = d->config.tls.half_open_max, 
+                                   .ring_bytes = helper_ring(d->config.tls.half_open_max), .cpu = -1};
     if (!(d->helper = tls_helper_start(&hc, why)))
         return fail(why);
     return true;
@@ -199,7 +222,7 @@ static bool start_dtls(struct dataplane *d)
         return fail(why);
     atomic_store(&identity->ready, 1);
     struct dtls_helper_config hc = {.server = d->dtls, .workers = d->config.dataplane.workers,
-                                    .associations_max = PEERS_MAX, .ring_bytes = HELPER_RING};
+                                    .associations_max = PEERS_MAX, .ring_bytes = DTLS_RING};
     if (!(d->dtls_helper = dtls_helper_start(&hc, why)))
         return fail(why);
     return true;
@@ -333,26 +356,35 @@ static bool load(struct dataplane *d, int argc, char **argv)
     return true;
 }
 
-/* Of the keys that a reload is enough for, the log's are the ones that this process reads. */
-static void reload(const struct dataplane *d)
+/* Of the keys that a reload is enough for, the log's and TLS's are the ones that this process reads. */
+static void reload(struct dataplane *d)
 {
     static struct config fresh;
-    static char why[CONFIG_WHY_MAX];
-    if (config_load(&fresh, d->file, why))
-        log_configure(&fresh);
-    else
+    static char why[CONFIG_WHY_MAX], why_tls[TLS_ERROR_MAX];
+    if (!config_load(&fresh, d->file, why)) {
         log_event(LOG_ERROR, "reload_refused", "why=%s", log_text(why).text);
+        return;
+    }
+    log_configure(&fresh);
+    if (!tls_setup_reload(d->tls, &fresh, why_tls)) {
+        log_event(LOG_ERROR, "certificates_refused", "why=%s", log_text(why_tls).text);
+        return;
+    }
+    d->config.tls = fresh.tls;
+    log_certificates(d);
 }
 
-static void serve(const struct dataplane *d)
+static void serve(struct dataplane *d)
 {
     atomic_store(&d->region.header->process[PROCESS_DATAPLANE].ready, 1);
     log_event(LOG_INFO, "ready", "workers=%u crypto=%s", d->config.dataplane.workers, aead_backend_name(aead_backend_current()));
     for (unsigned i = 1; !stopping; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 200000000L}, NULL);
         keep_time();
-        if (i % 5 == 0)
+        if (i % 5 == 0) {
             port_maintain();
+            tls_setup_tickets(d->tls, &d->config, &d->region.header->secrets.tickets, (uint64_t)time(NULL));
+        }
         if (reloading) {
             reloading = 0;
             reload(d);

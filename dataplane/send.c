@@ -13,6 +13,7 @@
 #include "dataplane/worker.h"
 #include "dataplane/ws/heartbeat.h"
 
+#define CLOSE_AGAIN 4000 /* gateway: client resumes */
 #define RELEASE_MIN 64u /* records or items that a transaction gives back, however little room it has */
 
 static struct tx_item *item_at(const struct worker *w, uint32_t index)
@@ -204,6 +205,21 @@ static void item_described(struct worker *w, struct connection *c, struct tx_ite
     }
 }
 
+/* Bytes of a record of this kind that are not its content. */
+static uint32_t overhead_of(const struct connection *c, enum source_kind kind)
+{
+    return kind == SOURCE_RAW ? 0 : (uint32_t)tls_overhead(c->tls.suite);
+}
+
+/* How much of `left` bytes of content the next record takes: what TCP has room for, and what the peer takes at once. */
+static uint32_t content_room(const struct connection *c, enum source_kind kind, size_t room, uint32_t left)
+{
+    uint32_t overhead = overhead_of(c, kind), most = room > overhead ? (uint32_t)room - overhead : 0;
+    if (kind != SOURCE_RAW && most > c->tls.record_limit)
+        most = c->tls.record_limit;
+    return left < most ? left : most;
+}
+
 static uint32_t item_length(const struct worker *w, const struct connection *c, const struct tx_item *i)
 {
     if (i->kind == SOURCE_GENERATED) {
@@ -230,14 +246,15 @@ static size_t extend_item(struct worker *w, struct connection *c, size_t room)
 {
     uint32_t index = c->item_head;
     struct tx_item *i = item_at(w, index);
-    uint32_t overhead = i->kind == SOURCE_RAW ? 0 : TLS_SEAL_OVERHEAD;
+    uint32_t overhead = overhead_of(c, i->kind);
     uint32_t whole = item_length(w, c, i);
-    uint32_t n = item_there(c, i, whole) - i->described;
-    if (n > room - overhead)
-        n = (uint32_t)room - overhead;
-    if (i->kind == SOURCE_GENERATED && n < whole)
+    uint32_t there = item_there(c, i, whole);
+    uint32_t n = content_room(c, i->kind, room, there - i->described);
+    if (i->kind == SOURCE_GENERATED && i->generated == GENERATED_ALERT && n < whole)
         return 0;
     if (!n) {
+        if (there > i->described)
+            return 0;
         if (!(i->flags & ITEM_COMPLETE) || i->described < whole)
             return 0;
         item_described(w, c, i);
@@ -264,17 +281,25 @@ static size_t extend_event(struct worker *w, struct connection *c, struct sessio
         count_drop(w->counters, DROP_EVENT_RECLAIMED);
         return 0;
     }
-    uint32_t left = message_length(&m) - s->sent_bytes, n = left;
-    if (n > room - TLS_SEAL_OVERHEAD)
-        n = (uint32_t)room - TLS_SEAL_OVERHEAD;
-    struct tx_record *r = describe(w, c, SOURCE_EVENT, ref, s->sent_bytes, n + TLS_SEAL_OVERHEAD);
+    uint32_t left = message_length(&m) - s->sent_bytes, n = content_room(c, SOURCE_EVENT, room, left);
+    uint32_t sealed = n + overhead_of(c, SOURCE_EVENT);
+    struct tx_record *r = n ? describe(w, c, SOURCE_EVENT, ref, s->sent_bytes, sealed) : NULL;
     if (!r)
         return 0;
     r->seq = seq;
     queue_described(&w->queues, s, n, n == left);
     if (n == left)
         w->counters->count[COUNT_ws_messages_out]++;
-    return n + TLS_SEAL_OVERHEAD;
+    return sealed;
+}
+
+/* TLS 1.2 has no other key to go on with. */
+static void end_used_up(struct worker *w, struct connection *c)
+{
+    if (c->kind == CONNECTION_CLOSING || (c->flags & CONN_CLOSE_SENT))
+        return;
+    count_drop(w->counters, DROP_TLS_KEY_USED_UP);
+    app_close(w, c, CLOSE_AGAIN, NULL, 0, false);
 }
 
 static size_t extend_key_update(struct worker *w, struct connection *c, size_t room)
@@ -299,15 +324,22 @@ size_t send_extend(void *stream, size_t room)
         return 0;
     if (tls_key_update_due(&c->tls))
         return extend_key_update(w, c, room);
+    if (tls_key_is_used_up(&c->tls)) {
+        end_used_up(w, c);
+        i = c->item_head == POOL_NONE ? NULL : item_at(w, c->item_head);
+    }
     if (!tls_may_send(&c->tls))
         return 0;
     struct session *s = c->session == SESSION_NONE ? NULL : &w->sessions[c->session];
     uint32_t ref;
     bool event = s && s->generation == c->session_generation && queue_next(&w->queues, s, &ref);
+    if (event && !s->sent_bytes && (s->generation == SESSION_ENDED || c->kind == CONNECTION_CLOSING))
+        event = false; /* what has begun is finished, nothing else begins */
     bool item_first = i && (i->described || !event || (!s->sent_bytes && !(i->flags & ITEM_AFTER_EVENTS)));
     if (item_first)
         return extend_item(w, c, room);
-    if (event && !(c->flags & CONN_CLOSE_SENT && !(i && i->flags & ITEM_AFTER_EVENTS)))
+    bool last_words = c->flags & CONN_CLOSE_SENT && !(i && i->flags & ITEM_AFTER_EVENTS);
+    if (event && (s->sent_bytes || !last_words))
         return extend_event(w, c, s, ref, room);
     return 0;
 }
@@ -338,9 +370,9 @@ static bool record_plaintext(const struct worker *w, const struct connection *c,
             what = item_at(w, r->item)->generated;
             argument = item_at(w, r->item)->argument;
         }
-        if (generate(w, c, what, argument, scratch, type) != n)
+        if (r->offset + n > generate(w, c, what, argument, scratch, type))
             return false;
-        memcpy(dst, scratch, n);
+        memcpy(dst, scratch + r->offset, n);
         return true;
     }
     }
@@ -353,7 +385,8 @@ static bool record_bytes(struct worker *w, const struct connection *c, const str
     enum tls_content type;
     if (r->kind == SOURCE_RAW)
         return record_plaintext(w, c, r, r->length, dst, &type);
-    uint32_t n = r->length - TLS_SEAL_OVERHEAD;
+    uint32_t n = r->length - overhead_of(c, r->kind);
+    uint8_t *content = dst + tls_content_at(c->tls.suite);
     uint16_t epoch = c->tls.write_epoch;
     if ((uint8_t)epoch != r->epoch)
         epoch--;
@@ -362,9 +395,9 @@ static bool record_bytes(struct worker *w, const struct connection *c, const str
         tls_key_cache_begin(w->keys);
         keys = tls_key_cache_write(w->keys, conn_handle(w, c), &c->tls, epoch);
     }
-    if (!keys || (uint8_t)epoch != r->epoch || !record_plaintext(w, c, r, n, dst + TLS_HEADER_SIZE, &type))
+    if (!keys || (uint8_t)epoch != r->epoch || !record_plaintext(w, c, r, n, content, &type))
         return false;
-    struct tls_span span = {dst + TLS_HEADER_SIZE, n};
+    struct tls_span span = {content, n};
     tls_seal(keys, r->number, type, &span, 1, dst);
     return true;
 }
@@ -434,7 +467,7 @@ static void give_back_bytes(struct worker *w, const struct connection *c, struct
 {
     struct message m;
     message_blob(&m, i, c->encoding);
-    uint32_t text = message_text_before(&m, r->offset + r->length - (r->kind == SOURCE_RAW ? 0 : TLS_SEAL_OVERHEAD));
+    uint32_t text = message_text_before(&m, r->offset + r->length - overhead_of(c, r->kind));
     if (text <= i->released)
         return;
     chain_consume(&i->bytes, w->blocks, &w->txn, text - i->released);
@@ -483,8 +516,11 @@ void send_acked(struct worker *w, struct connection *c)
         }
         record_release(w, c);
     }
-    bool old = c->record_head != POOL_NONE && record_at(w, c->record_head)->kind != SOURCE_RAW &&
-               record_at(w, c->record_head)->epoch != (uint8_t)c->tls.write_epoch;
+    if (c->session != SESSION_NONE && (c->kind == CONNECTION_CLOSING || c->session_generation == SESSION_ENDED))
+        conn_leave_session(w, c);
+    /* The handshake's own bytes have no epoch; a KeyUpdate may be in flight behind them. */
+    bool old = c->record_head != POOL_NONE && (record_at(w, c->record_head)->kind == SOURCE_RAW ||
+                                               record_at(w, c->record_head)->epoch != (uint8_t)c->tls.write_epoch);
     if ((c->tls.flags & TLS_PREVIOUS_HELD) && !old)
         tls_write_previous_release(&c->tls);
 }

@@ -61,8 +61,24 @@ void conn_detach_session(struct worker *w, struct connection *c)
     if (s->generation == c->session_generation && s->connection == conn_index(w, c)) {
         queue_away(&w->queues, s);
         s->away_since_us = w->now_us;
+        if (s->generation == SESSION_ENDED) {
+            queue_end(&w->queues, s);
+            s->kind = SESSION_FREE;
+        }
     }
     c->session = SESSION_NONE;
+}
+
+bool conn_needs_session(const struct worker *w, const struct connection *c)
+{
+    const struct session *s = c->session == SESSION_NONE ? NULL : &w->sessions[c->session];
+    return s && s->generation == c->session_generation && (s->sent_bytes || s->seq_acked != s->seq_sent);
+}
+
+void conn_leave_session(struct worker *w, struct connection *c)
+{
+    if (!conn_needs_session(w, c))
+        conn_detach_session(w, c);
 }
 
 /* Nobody waits any more for the handshake record that is out. */
@@ -82,12 +98,12 @@ static void conn_free(struct worker *w, struct connection *c)
 {
     uint32_t index = conn_index(w, c);
     conn_touch(w, c);
+    conn_detach_session(w, c);
     if (!app_closed(w, c)) { /* the control plane must be told first: kept until its ring has room */
         c->flags |= CONN_HELD_BACK;
         worker_ready(w, index);
         return;
     }
-    conn_detach_session(w, c);
     if (!send_release(w, c)) { /* CLOSED, and served until all is given back */
         worker_ready(w, index);
         return;
@@ -115,10 +131,10 @@ static void enter_closing(struct worker *w, struct connection *c)
         return;
     handshake_cancel(w, c);
     leave_handshake(w, c);
+    c->deadline_us = w->now_us + (c->kind == CONNECTION_HTTP ? app_http_linger_us(w, c) : w->config->close_us);
     c->kind_was = c->kind;
     c->kind = CONNECTION_CLOSING;
-    c->deadline_us = w->now_us + w->config->close_us;
-    conn_detach_session(w, c);
+    conn_leave_session(w, c);
     if (!app_closed(w, c))
         c->flags |= CONN_HELD_BACK;
     worker_ready(w, conn_index(w, c));
@@ -164,7 +180,7 @@ void conn_abort(struct worker *w, struct connection *c, enum drop_reason why)
 /* The peer will send no more. What it asked before is answered first. */
 static void peer_done(struct worker *w, struct connection *c)
 {
-    bool asked = c->kind == CONNECTION_HTTP && ((c->flags & CONN_REQUEST_OPEN) || c->app.length);
+    bool asked = c->kind == CONNECTION_HTTP && app_http_busy(c);
     if (asked) {
         c->flags |= CONN_CLOSE_HEARD;
         app_continue(w, c);
@@ -231,7 +247,7 @@ static int read_record(struct worker *w, struct connection *c, const uint8_t *p,
 {
     struct tls_record r;
     struct tls_refusal why;
-    int size = tls_record_parse(p, n, TLS_PHASE_OPEN, &r, &why);
+    int size = tls_record_parse(p, n, tls_open_phase(&c->tls), &r, &why);
     if (size == 0)
         return 0;
     if (size < 0) {
@@ -307,9 +323,49 @@ static void plan_segment(struct worker *w, const struct tcp_plan *p, uint32_t co
     w->counters->count[COUNT_tcp_segments_out]++;
 }
 
+/* ---- readers ---- */
+
+/* When the reader must have taken something; UINT64_MAX: it takes what we send. */
+static uint64_t reader_deadline(const struct worker *w, const struct connection *c)
+{
+    return c->stall_s ? (uint64_t)c->stall_s * 1000000 + w->config->reader_us : UINT64_MAX;
+}
+
+static bool window_is_closed(const struct connection *c)
+{
+    return c->tcp.snd_wnd < c->tcp.mss;
+}
+
+/* A closed window before something that we have to say begins the watch; that all has been taken ends it. */
+static void watch_reader(const struct worker *w, struct connection *c)
+{
+    bool waiting = c->item_head != POOL_NONE || c->tcp.snd_end != c->tcp.snd_una_pos || conn_needs_session(w, c);
+    if (!waiting || c->tcp.state < TCP_ESTABLISHED) {
+        c->stall_s = 0;
+    } else if (!c->stall_s && window_is_closed(c)) {
+        c->stall_s = (uint32_t)(w->now_us / 1000000) + 1;
+        c->stall_pos = (uint32_t)c->tcp.snd_una_pos;
+    }
+}
+
+static void check_reader(struct worker *w, struct connection *c)
+{
+    bool took = (uint32_t)c->tcp.snd_una_pos - c->stall_pos >= WORKER_READER_BYTES;
+    c->stall_s = 0;
+    if (took || !window_is_closed(c))
+        watch_reader(w, c);
+    else
+        conn_abort(w, c, DROP_CONN_READER_SLOW);
+}
+
+/* ---- the timer ---- */
+
 static void set_timer(struct worker *w, const struct connection *c)
 {
     uint64_t tcp = tcp_deadline(&c->tcp), deadline = tcp < c->deadline_us ? tcp : c->deadline_us;
+    uint64_t reader = reader_deadline(w, c);
+    if (reader < deadline)
+        deadline = reader;
     uint32_t index = conn_index(w, c);
     if (c->tcp.state == TCP_CLOSED) /* ends now, or as soon as it may: no timer drives it */
         return;
@@ -336,6 +392,7 @@ void conn_output(struct worker *w, struct connection *c)
         c->tx_bytes += p.len;
         plan_segment(w, &p, index, c->generation, p.len ? send_hint(c, p.position) : POOL_NONE);
     }
+    watch_reader(w, c);
     set_timer(w, c);
 }
 
@@ -443,9 +500,11 @@ void conn_timer(struct worker *w, struct connection *c)
     struct tcp_out out = {0};
     if (tcp_deadline(&c->tcp) <= w->now_us)
         out.events = tcp_on_timer(&c->tcp, &env, w->now_us);
+    if (reader_deadline(w, c) <= w->now_us && c->tcp.state != TCP_CLOSED)
+        check_reader(w, c);
     if (c->deadline_us <= w->now_us && c->tcp.state != TCP_CLOSED) {
         if (c->kind == CONNECTION_CLOSING)
-            conn_abort(w, c, DROP_NONE);
+            conn_abort(w, c, DROP_CONN_CLOSE_TIMEOUT);
         else if (c->kind == CONNECTION_HANDSHAKE)
             conn_abort(w, c, DROP_TLS_HANDSHAKE_TIMEOUT);
         else

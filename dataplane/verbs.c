@@ -26,6 +26,10 @@ static void verb_send(struct worker *w, const struct verb_send *v, uint32_t leng
     if (!c)
         return;
     conn_touch(w, c);
+    if (c->kind == CONNECTION_HTTP && !app_http_answered(w, c)) {
+        count_drop(w->counters, DROP_CONN_STALE_VERB);
+        return;
+    }
     uint8_t flags = (uint8_t)((v->flags & SEND_END ? ITEM_RESPONSE_END : 0) | (v->flags & SEND_CLOSE ? ITEM_CLOSE : 0) |
                               (v->flags & SEND_MORE ? 0 : ITEM_COMPLETE));
     struct tx_item *i = NULL;
@@ -46,8 +50,6 @@ static void verb_send(struct worker *w, const struct verb_send *v, uint32_t leng
         return;
     }
     c->flags = (uint8_t)(v->flags & SEND_MORE ? c->flags | CONN_ITEM_OPEN : c->flags & ~CONN_ITEM_OPEN);
-    if (c->kind == CONNECTION_HTTP && (v->flags & SEND_END)) /* the client is to take the answer within */
-        c->deadline_us = w->now_us + w->config->keep_alive_us;
     worker_ready(w, conn_index(w, c));
 }
 
@@ -231,11 +233,17 @@ static void session_end(struct worker *w, const struct verb_session_ref *v)
     if (!s)
         return;
     struct connection *c = connection_of_session(w, s);
-    if (c) {
+    if (c && conn_needs_session(w, c)) { /* it ends with the last of its events that is in flight */
+        conn_touch(w, c);
+        queue_touch(&w->queues, s);
+        s->generation = c->session_generation = SESSION_ENDED;
+    } else if (c) {
         conn_detach_session(w, c);
-        if (v->close_code)
-            app_close(w, c, v->close_code, NULL, 0, false);
     }
+    if (c && v->close_code)
+        app_close(w, c, v->close_code, NULL, 0, false);
+    if (s->generation == SESSION_ENDED)
+        return;
     queue_end(&w->queues, s);
     s->kind = SESSION_FREE;
     s->generation = 0; /* its subscriptions are found dead by the next walk */

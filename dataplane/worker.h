@@ -5,8 +5,8 @@
  *      rx -> net -> tcp -> tls -> http, ws -> notices        verbs -> items, session queues -> records -> plans
  *                \-> voice                                                            commit; seal; tx
  *
- * The parts, each a file: worker.c (the loop), demux.c (whose packet it is), listen.c (what has no connection), stack.c (a connection from its opening to its end), app.c (HTTP and
- * WebSocket on top), send.c (items and records), verbs.c (what the control plane wants), transmit.c (plans to packets).
+ * The parts, each a file: worker.c (the loop), demux.c (whose packet it is), listen.c (what has no connection), stack.c (a connection from its opening to its end), app.c and app_http.c
+ * (WebSocket and HTTP on top), send.c (items and records), verbs.c (what the control plane wants), transmit.c (plans to packets).
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_WORKER_H
@@ -18,6 +18,7 @@
 #include "dataplane/conn_table.h"
 #include "dataplane/fanout/queue.h"
 #include "dataplane/fanout/topics.h"
+#include "dataplane/http/request.h"
 #include "dataplane/net/net.h"
 #include "dataplane/port/port.h"
 #include "dataplane/tcp/opening.h"
@@ -43,6 +44,7 @@
 #define WORKER_HELD         1024u
 #define WORKER_BODY_MAX     (256u << 10)
 #define LISTEN_CHALLENGES_PER_SECOND 1000u
+#define WORKER_READER_BYTES 4096u
 #define WORKER_ITEMS_MAX    256u  /* items waiting on one connection; more: a slow reader */
 
 /* Constant facts, the same for all workers of a process. */
@@ -59,6 +61,8 @@ struct worker_config {
     uint64_t handshake_us;     /* TCP's handshake and a first TLS record must be done within; all of TLS's, three times */
     uint64_t head_us;          /* an HTTP request must be complete within */
     uint64_t keep_alive_us;    /* an HTTP connection may be idle */
+    uint64_t answer_us;        /* the control plane must have answered an HTTP request within */
+    uint64_t reader_us;        /* a peer with a closed window must take WORKER_READER_BYTES within */
     uint64_t close_us;         /* a closing connection may linger */
     uint32_t unsent_max;       /* event references */
     uint32_t keep_max;
@@ -67,6 +71,9 @@ struct worker_config {
     uint64_t echo_max;         /* bytes of its messages */
     bool spin;                 /* idle policy */
 };
+
+/* Generation of a session that has ended while events of its were in flight: no verb names it, no subscription finds it. */
+#define SESSION_ENDED 0u
 
 /* A segment to build and send after the commit. */
 struct worker_plan {
@@ -259,6 +266,12 @@ void conn_handshake(struct worker *w, const struct tls_helper_result *r);
 /* Its session leaves it (it is closing, or the session has another connection now). */
 void conn_detach_session(struct worker *w, struct connection *c);
 
+/* Are there records in flight that only its session can make again? */
+bool conn_needs_session(const struct worker *w, const struct connection *c);
+
+/* The same as conn_detach_session, as soon as no record in flight needs the session: now, or in send_acked. */
+void conn_leave_session(struct worker *w, struct connection *c);
+
 /* After a restart: what must be known of connections that stand in the region. */
 void conn_recover(struct worker *w);
 
@@ -284,8 +297,11 @@ bool listen_attach(struct worker *w);
 /* Application bytes of a connection, in order. */
 void app_input(struct worker *w, struct connection *c, uint8_t *data, size_t len);
 
-/* Goes on with requests that waited for an answer before them. */
-void app_continue(struct worker *w, struct connection *c);
+/* WebSocket bytes of a connection, in order. */
+void app_websocket_input(struct worker *w, struct connection *c, uint8_t *data, size_t len);
+
+/* The request whose head is at p becomes a WebSocket, or is refused. */
+void app_upgrade(struct worker *w, struct connection *c, const uint8_t *p, const struct http_request *r);
 
 /* The layer above TCP wants to be called at c->deadline_us. */
 void app_timer(struct worker *w, struct connection *c);
@@ -295,6 +311,28 @@ void app_close(struct worker *w, struct connection *c, uint16_t code, const uint
 
 /* Tells the control plane, once, that the connection is gone. False: its ring is full, to be tried again. */
 bool app_closed(struct worker *w, struct connection *c);
+
+/* ---- app_http.c ---- */
+
+void app_http_input(struct worker *w, struct connection *c, const uint8_t *data, size_t len);
+
+/* Goes on with requests that waited for an answer before them. */
+void app_continue(struct worker *w, struct connection *c);
+
+/* Is a request, or a part of one, waiting for something? */
+bool app_http_busy(const struct connection *c);
+
+/* A part of an answer has come from the control plane. False: nobody waits for it any more. */
+bool app_http_answered(struct worker *w, struct connection *c);
+
+/* Refuses what it asked for, and ends. */
+void app_http_refuse(struct worker *w, struct connection *c, enum drop_reason why);
+
+/* Its deadline has come. */
+void app_http_timer(struct worker *w, struct connection *c);
+
+/* How long it may take to end once it is closed. */
+uint64_t app_http_linger_us(const struct worker *w, const struct connection *c);
 
 /* ---- send.c ---- */
 

@@ -18,6 +18,8 @@
 #define VOXPOP_CONNECTION_H
 
 #include "block.h"
+#include "http_conn.h"
+#include "tcp_board.h"
 #include "tcp_conn.h"
 #include "tls_conn.h"
 #include "ws_conn.h"
@@ -128,18 +130,21 @@ struct connection {
     uint32_t records;   /* in flight */
     uint32_t items;     /* waiting */
     uint32_t item_open; /* CONN_ITEM_OPEN: the item that its next part belongs to */
-    uint64_t acked;     /* stream position up to which records were given back */
+    uint32_t beats;     /* heartbeats answered since beat_window_us */
     /* receiving */
-    struct chain app; /* opened bytes that are not a whole request or message yet */
-    struct chain
-        carry; /* WebSocket: bytes of a frame that is not whole yet; `app` is then the message so far */
-    struct ws_conn ws;
+    struct chain app;   /* opened bytes that are not a whole request or message yet */
+    struct chain carry; /* WebSocket: bytes of a frame that is not whole yet. HTTP: a request that is not */
+    union {
+        struct http_conn http; /* CONNECTION_HTTP */
+        struct ws_conn ws;     /* afterwards */
+    };
     struct tcp_conn tcp;
     struct tls_conn tls;
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
-    uint64_t beat_window_us; /* heartbeats answered since then: */
-    uint32_t beats;
-    uint32_t pad1;
+    uint64_t beat_window_us; /* `beats` counts from here */
+    /* a peer whose window lets nothing through while we have something to say: */
+    uint32_t stall_s;   /* since this second, counted from 1; 0: it takes what we send */
+    uint32_t stall_pos; /* low bits of the stream position acknowledged then */
 };
 
 #define CONNECTION_STRIDE 640u

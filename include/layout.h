@@ -6,7 +6,8 @@
  * Field group -> its one writer
  *
  *      region_header, geometry, secrets              supervisor (voxpop supervise), before anyone attaches;
- *                                                    secrets.token_*: control plane
+ *                                                    secrets.token_*: control plane; secrets.tickets: from
+ *                                                    then on the dataplane's main thread
  *      region_header.process[p]                      process p, about itself
  *      SECTION_CONTROL, SESSIONS_CONTROL, TOPICS,    control plane's main thread
  *        EVENT_LOG, CONTROL_BLOCKS, CONTROL_TXN
@@ -38,6 +39,7 @@
 #include "room.h"
 #include "route.h"
 #include "session.h"
+#include "ticket_keys.h"
 #include "topic.h"
 
 #define REGION_MAGIC   0x706f7078766f7021ull /* "!poxvpop" */
@@ -123,13 +125,13 @@ _Static_assert(sizeof(struct region_process) == 64, "region_process is a publish
 struct region_secrets {
     uint8_t tcp_isn[16];          /* RFC 6528 */
     uint8_t rss_key[40];          /* Toeplitz */
-    uint8_t ticket_key[2][80];    /* TLS tickets: the one in use, the one before */
+    struct ticket_keys tickets;   /* of TLS */
     uint8_t token_hmac[32];       /* tokens are signed with it. Writer: control plane, from its store */
     uint8_t seed[32];             /* of the workers' generators */
     _Atomic uint32_t token_ready; /* 1: token_hmac is there. Writer: control plane */
     uint8_t syn_cookie[16];
     uint8_t tables[16]; /* of hash tables whose keys strangers choose */
-    uint8_t pad[196];
+    uint8_t pad[172];
 };
 _Static_assert(sizeof(struct region_secrets) == 512, "region_secrets is a published format");
 

@@ -207,8 +207,10 @@ uint64_t region_layout_hash(void)
         offsetof(struct connection, ws),
         CONNECTION_STRIDE,
         sizeof(struct tcp_conn),
+        sizeof(struct tcp_board),
         sizeof(struct tls_conn),
         sizeof(struct ws_conn),
+        sizeof(struct http_conn),
         sizeof(struct tx_record),
         sizeof(struct tx_item),
         sizeof(struct session),
@@ -368,6 +370,8 @@ bool region_create(struct region *r, const char *path, const char *huge_director
         unlink(file);
         return false;
     }
+    r->header->secrets.tickets.changes = 0;
+    r->header->secrets.tickets.key[0].since_s = (uint64_t)ts.tv_sec;
     return true;
 }
 

@@ -136,8 +136,9 @@ struct session_control {
     uint8_t away_gone;          /* has been away for so long that others see it no more */
     uint8_t pad2[6];
     struct chain lists; /* gateway session: its subscriptions of member lists (presence/lists.h) */
+    uint64_t activities_ms;       /* since when they are as they are */
     uint64_t request_to_speak_ms; /* voice state in a stage channel: asked for the word at; 0: has not */
-    uint8_t pad3[176];
+    uint8_t pad3[168];
 };
 _Static_assert(sizeof(struct session_control) == 512, "session_control is a published format");
 

@@ -55,7 +55,20 @@ enum tcp_conn_flag {
     TCP_F_PEER_FIN = 1 << 12,  /* the peer's FIN was received in order */
     TCP_F_SCALE = 1 << 13,     /* window scaling offered, then negotiated (RFC 7323) */
     TCP_F_PARTIAL = 1 << 14,   /* this fast recovery has seen a partial ACK */
+    TCP_F_SACK = 1 << 15,      /* negotiated (RFC 2018) */
 };
+
+/* Loss detection and repair (RFC 8985). */
+enum tcp_repair_flag {
+    TCP_R_DSACK = 1 << 0,     /* the last of `ranges` is a duplicate to report (RFC 2883), and no range */
+    TCP_R_REORDERED = 1 << 1, /* this path is known to reorder */
+    TCP_R_PTO = 1 << 2,       /* timer_at is a probe timeout */
+    TCP_R_REO = 1 << 3,       /* timer_at ends the patience with what seems reordered */
+    TCP_R_TAIL_DUE = 1 << 4,  /* a tail loss probe is owed */
+    TCP_R_TAIL_OUT = 1 << 5,  /* it sent again what ends at `recover` */
+    TCP_R_RECENT = 3 << 6,    /* which range was received into last */
+};
+#define TCP_R_RECENT_SHIFT 6
 
 /* Out-of-order bytes held: sequence numbers [start, end). */
 struct tcp_range {
@@ -90,17 +103,22 @@ struct tcp_conn {
     uint32_t rcv_acked; /* last ACK sent (RFC 7323: Last.ACK.sent) */
     uint32_t cwnd;      /* bytes (RFC 5681) */
     uint32_t ssthresh;  /* bytes */
-    uint32_t recover;   /* RFC 6582 */
+    uint32_t recover;   /* RFC 6582; TCP_R_TAIL_OUT: TLP.end_seq */
     uint32_t srtt_us;   /* 0: no measurement yet */
     uint32_t rttvar_us;
     uint32_t rtt_seq;      /* an ACK of this ends the measurement under way */
     uint32_t rtt_start_us; /* low 32 bits */
     uint32_t ts_recent;    /* RFC 7323 */
     uint32_t ts_recent_s;  /* when ts_recent was taken, s */
-    uint32_t sent_ms;      /* when data was last sent, ms */
-    uint32_t challenge_s;  /* second that challenge_count counts in */
-    uint16_t mss;          /* payload bytes of the largest segment we send, options counted in */
-    uint16_t rcv_mss;      /* payload bytes of the largest segment received */
+    uint32_t sent_us;      /* when data was last sent; low 32 bits, as mark_us */
+    uint32_t
+        mark_end; /* of the flight, what comes before this was sent at mark_us or earlier, the rest later */
+    uint32_t mark_us;
+    uint32_t rtt_min_us;  /* 0: no measurement yet */
+    uint32_t board;       /* index of the block with the tcp_board, and one; 0: none */
+    uint32_t challenge_s; /* second that challenge_count counts in */
+    uint16_t mss;         /* payload bytes of the largest segment we send, options counted in */
+    uint16_t rcv_mss;     /* payload bytes of the largest segment received */
     uint8_t snd_scale;
     uint8_t rcv_scale;
     uint8_t retransmits; /* in a row, without an answer */
@@ -108,14 +126,14 @@ struct tcp_conn {
     uint8_t dup_acks;
     uint8_t keep_probes; /* in a row, without an answer */
     uint8_t challenge_count;
-    uint8_t pad0;
+    uint8_t repair; /* enum tcp_repair_flag */
 };
-_Static_assert(sizeof(struct tcp_conn) == 232, "tcp_conn is a published format");
+_Static_assert(sizeof(struct tcp_conn) == 248, "tcp_conn is a published format");
 _Static_assert(offsetof(struct tcp_conn, state) == 36 && offsetof(struct tcp_conn, snd_una_pos) == 40 &&
                    offsetof(struct tcp_conn, timer_at) == 56 && offsetof(struct tcp_conn, rcv) == 80 &&
                    offsetof(struct tcp_conn, ranges) == 96 && offsetof(struct tcp_conn, iss) == 128 &&
-                   offsetof(struct tcp_conn, cwnd) == 176 && offsetof(struct tcp_conn, mss) == 220 &&
-                   offsetof(struct tcp_conn, snd_scale) == 224,
+                   offsetof(struct tcp_conn, cwnd) == 176 && offsetof(struct tcp_conn, mss) == 236 &&
+                   offsetof(struct tcp_conn, snd_scale) == 240,
                "tcp_conn is a published format");
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * A TLS 1.3 connection after its handshake, as it lies in the connection's slot in the region: all that a new
- * process needs to go on reading and writing records. Keys are not kept: they are derived from the secrets
- * when used (dataplane/tls/keys.h).
+ * A TLS connection after its handshake, as it lies in the connection's slot in the region: all that a new
+ * process needs to go on reading and writing records. Expanded keys are not kept: they are made when used
+ * (dataplane/tls/keys.h), which also says what lies in the 48 bytes of a secret.
  *
  *      NONE --tls_conn_start--> OPEN            (flags tell the halves that are closed)
  *
@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #define TLS_SECRET_SIZE_MAX 48
+#define TLS_IV_SIZE         12
 
 enum tls_conn_state {
     TLS_CONN_NONE = 0,
@@ -36,7 +37,7 @@ enum tls_conn_flag {
 struct tls_conn {
     uint64_t read_record;  /* number of the next record to open */
     uint64_t write_record; /* number of the next record to seal */
-    uint16_t suite;        /* as in RFC 8446 B.4, e.g. 0x1301 */
+    uint16_t suite;        /* as in RFC 8446 B.4 and RFC 5246 A.5, e.g. 0x1301; tells the version, too */
     uint16_t read_epoch;
     uint16_t write_epoch;
     uint8_t state; /* enum tls_conn_state */
@@ -44,13 +45,15 @@ struct tls_conn {
     uint32_t
         key_update_window_s;  /* start of the window in which the peer's KeyUpdates are counted, seconds */
     uint8_t key_update_count; /* KeyUpdates of the peer in that window */
-    uint8_t handshake_len;    /* bytes of a post-handshake message that is not complete yet */
-    uint8_t handshake[5];     /* those bytes */
+    uint8_t handshake_len;    /* bytes heard of a KeyUpdate that is not complete yet */
+    uint16_t record_limit;    /* most bytes of content that the peer takes in a record (RFC 8449) */
     uint8_t alert_received;   /* description of the peer's fatal alert, 0 for none */
+    uint8_t empty_records;    /* records without content, one behind the other */
+    uint8_t reserved[2];
     uint8_t read_secret[TLS_SECRET_SIZE_MAX];
     uint8_t write_secret[TLS_SECRET_SIZE_MAX];
     uint8_t write_secret_previous[TLS_SECRET_SIZE_MAX]; /* of write_epoch - 1, for retransmissions */
-    uint8_t reserved[12];
+    uint8_t write_iv[TLS_IV_SIZE];                      /* beside a kept key (keys.h) */
 };
 _Static_assert(sizeof(struct tls_conn) == 192, "tls_conn is a published format");
 _Static_assert(offsetof(struct tls_conn, read_record) == 0, "tls_conn is a published format");
@@ -63,11 +66,12 @@ _Static_assert(offsetof(struct tls_conn, flags) == 23, "tls_conn is a published 
 _Static_assert(offsetof(struct tls_conn, key_update_window_s) == 24, "tls_conn is a published format");
 _Static_assert(offsetof(struct tls_conn, key_update_count) == 28, "tls_conn is a published format");
 _Static_assert(offsetof(struct tls_conn, handshake_len) == 29, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, handshake) == 30, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, alert_received) == 35, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, record_limit) == 30, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, alert_received) == 32, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, empty_records) == 33, "tls_conn is a published format");
 _Static_assert(offsetof(struct tls_conn, read_secret) == 36, "tls_conn is a published format");
 _Static_assert(offsetof(struct tls_conn, write_secret) == 84, "tls_conn is a published format");
 _Static_assert(offsetof(struct tls_conn, write_secret_previous) == 132, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, reserved) == 180, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, write_iv) == 180, "tls_conn is a published format");
 
 #endif

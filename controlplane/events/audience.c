@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "controlplane/presence/lists.h"
 #include "controlplane/sessions/session_table.h"
 
 struct audience *audience_of(const struct control *c, uint64_t guild_id)
@@ -104,25 +105,32 @@ static uint32_t class_of_user(struct control *c, struct audience *a, uint64_t us
     return all ? 0 : class_for(a, visible, count);
 }
 
+static bool class_sees(const struct permission_class *k, uint64_t channel_id)
+{
+    size_t low = 0, high = k->used ? k->count : 0;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (k->visible[mid] < channel_id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return k->used && low < k->count && k->visible[low] == channel_id;
+}
+
 uint64_t audience_classes(const struct audience *a, uint64_t channel_id)
 {
     uint64_t classes = 1;
     if (!channel_id)
         return ~0ull;
-    for (uint32_t i = 1; i < TOPIC_CLASSES; i++) {
-        const struct permission_class *k = &a->class[i];
-        size_t low = 0, high = k->used ? k->count : 0;
-        while (low < high) {
-            size_t mid = (low + high) / 2;
-            if (k->visible[mid] < channel_id)
-                low = mid + 1;
-            else
-                high = mid;
-        }
-        if (k->used && low < k->count && k->visible[low] == channel_id)
-            classes |= 1ull << i;
-    }
+    for (uint32_t i = 1; i < TOPIC_CLASSES; i++)
+        classes |= (uint64_t)class_sees(&a->class[i], channel_id) << i;
     return classes;
+}
+
+bool audience_saw(const struct audience *a, const struct audience_member *m, uint64_t channel_id)
+{
+    return !m->class || class_sees(&a->class[m->class], channel_id);
 }
 
 bool audience_sees(const struct control *c, const struct audience *a, uint32_t session, uint64_t channel_id)
@@ -215,6 +223,7 @@ void audience_moved(struct control *c, uint32_t from, uint32_t to)
         member_put(c, a, to, class);
         topic_subscribe(c, a->topic, to, class);
     }
+    lists_moved(c, to);
 }
 
 void audience_encoding(struct control *c, uint32_t session)
@@ -232,6 +241,7 @@ void audience_encoding(struct control *c, uint32_t session)
 void audience_end(struct control *c, uint64_t guild_id)
 {
     struct audience *a = audience_of(c, guild_id);
+    lists_guild_end(c, guild_id);
     topic_end(c, TOPIC_GUILD, guild_id);
     if (!a)
         return;
@@ -239,15 +249,19 @@ void audience_end(struct control *c, uint64_t guild_id)
     audience_free(a);
 }
 
-void audience_recompute(struct control *c, uint64_t guild_id)
+void audience_recompute(struct control *c, uint64_t guild_id, audience_before_fn *before, void *ctx)
 {
     struct audience *a = audience_of(c, guild_id);
     if (!a)
         return;
     uint32_t used[TOPIC_CLASSES] = {0};
+    if (a->overflow)
+        before = NULL; /* a class says too little then */
     a->overflow = false;
     for (uint32_t i = 0; i < a->count; i++) {
         struct audience_member *m = &a->members[i];
+        if (before)
+            before(ctx, a, m);
         uint32_t class = class_of_user(c, a, session_of(c, m->session)->user_id);
         used[class]++;
         if (class != m->class) {
@@ -262,6 +276,7 @@ void audience_recompute(struct control *c, uint64_t guild_id)
             a->class[i] = (struct permission_class){0};
         }
     }
+    lists_recompute(c, guild_id);
 }
 
 /* ---- start and end ---- */

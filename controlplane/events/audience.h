@@ -33,8 +33,12 @@ void audience_moved(struct control *c, uint32_t from, uint32_t to);
 void audience_encoding(struct control *c, uint32_t session);
 /* The guild is no more: ends the topic. */
 void audience_end(struct control *c, uint64_t guild_id);
-/* Permissions or channels changed: computes every class anew, tells the workers what changed. */
-void audience_recompute(struct control *c, uint64_t guild_id);
+/* Permissions or channels changed: computes every class anew, tells the workers what changed. `before` (may
+ * be NULL) is called for each session before its class becomes another. */
+typedef void audience_before_fn(void *ctx, const struct audience *a, const struct audience_member *m);
+void audience_recompute(struct control *c, uint64_t guild_id, audience_before_fn *before, void *ctx);
+/* Was the channel visible to this member when its class was computed? */
+bool audience_saw(const struct audience *a, const struct audience_member *m, uint64_t channel_id);
 
 /* Classes that may see the channel (0: all). */
 uint64_t audience_classes(const struct audience *a, uint64_t channel_id);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #include "controlplane/events/audience.h"
+#include "controlplane/events/visibility.h"
+#include "controlplane/presence/lists.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/protocol/intents.h"
 #include "controlplane/protocol/opcodes.h"
@@ -16,6 +18,12 @@
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/sessions/snapshot.h"
 #include "controlplane/voice/voice.h"
+
+/* After a death, the deletion of a channel finds nobody recorded as having seen it: everybody is told. */
+static uint64_t view_of(const struct control *c, const struct effect *e)
+{
+    return e->recovered && !model_channel(c->model, e->view_channel) ? 0 : e->view_channel;
+}
 
 static void publish_effect(struct control *c, const struct effect *e)
 {
@@ -26,7 +34,8 @@ static void publish_effect(struct control *c, const struct effect *e)
     for (size_t i = 0; i < e->mentioned_count && n < EVENT_EXCEPTIONS_MAX; i++)
         full[n++] = e->mentioned[i];
     const struct publication p = {.intents = e->intent,
-                                  .view_channel = e->view_channel,
+                                  .view_channel = view_of(c, e),
+                                  .direct = e->topic == EFFECT_TO_USER,
                                   .except_session = SESSION_NONE,
                                   .always_user = e->always_user,
                                   .exceptions = full,
@@ -39,6 +48,10 @@ static void publish_effect(struct control *c, const struct effect *e)
         publish_guild(c, e->guild_id, &p);
     else
         publish_user(c, e->user_id, &p);
+    if (strcmp(e->name, "GUILD_MEMBER_UPDATE") == 0)
+        lists_touch(c, e->always_user, e->guild_id);
+    else if (strncmp(e->name, "GUILD_ROLE_", 11) == 0)
+        lists_recompute(c, e->guild_id);
 }
 
 /* A new member's sessions take part from here on; who was there already sees that it is online. */
@@ -49,6 +62,7 @@ static void joined(struct control *c, const struct effect *e)
     if (!g)
         return;
     map_put(c->owner_map, e->guild_id, THIS_BOX);
+    lists_touch(c, e->user_id, e->guild_id);
     for (uint32_t i = session_first_of(c, e->user_id); i != SESSION_NONE; i = session_next_of(c, i)) {
         const struct session_control *s = session_of(c, i);
         if (s->kind == SESSION_GATEWAY && shard_has(s, e->guild_id))
@@ -70,6 +84,7 @@ static void left(struct control *c, const struct effect *e)
     uint32_t slot = voice_slot_of(c, e->guild_id, e->user_id);
     if (slot != SESSION_NONE)
         voice_leave(c, slot);
+    lists_touch(c, e->user_id, e->guild_id);
     dispatch_guild_delete(&c->out, e->guild_id, false);
     for (uint32_t i = session_first_of(c, e->user_id); i != SESSION_NONE; i = session_next_of(c, i)) {
         const struct session_control *s = session_of(c, i);
@@ -77,6 +92,7 @@ static void left(struct control *c, const struct effect *e)
             continue;
         if (s->intents & INTENT_GUILDS)
             publish_session(c, i, &c->out);
+        lists_recheck(c, i, e->guild_id);
         audience_leave(c, e->guild_id, i);
     }
 }
@@ -115,19 +131,28 @@ static void carry_out(struct control *c, const struct effect *e)
     case EFFECT_GUILD_DELETED:
         guild_deleted(c, e);
         break;
+    case EFFECT_CHANNEL_MADE:
+        visibility_changed(c, e->guild_id, e->channel_id, false);
+        break;
     case EFFECT_PERMISSIONS_CHANGED:
-        audience_recompute(c, e->guild_id);
+        if (e->recovered)
+            visibility_told(c, e->guild_id, e->channel_id);
+        visibility_changed(c, e->guild_id, 0, !e->recovered);
         voice_permissions_changed(c, e->guild_id);
         break;
     case EFFECT_CHANNEL_DELETED:
         voice_empty(c, e->guild_id, e->channel_id);
-        audience_recompute(c, e->guild_id);
+        visibility_changed(c, e->guild_id, 0, false);
         break;
     case EFFECT_VOICE:
         voice_moderate(c, e);
         break;
     case EFFECT_ACCOUNT_REVOKED:
         revoked(c, e->user_id);
+        break;
+    case EFFECT_FRIENDS:
+        presence_befriend(c, e->user_id, e->always_user);
+        presence_befriend(c, e->always_user, e->user_id);
         break;
     case EFFECT_PUBLISHED:
         break;

@@ -88,6 +88,14 @@ void publish_guild(struct control *c, uint64_t guild_id, const struct publicatio
         publish_regardless(c, a, p);
 }
 
+void publish_topic(struct control *c, uint32_t topic, uint64_t topic_id, bool deflate,
+                   const struct json_out *text)
+{
+    const struct publication p = {.except_session = SESSION_NONE, .text = text->data, .length = text->length};
+    if (topic != POOL_NONE && fits(&p, topic_id))
+        event_walk(c->link, topic, write(c, topic_id, ~0ull, 0, deflate, &p));
+}
+
 void publish_session(struct control *c, uint32_t session, const struct json_out *text)
 {
     const struct publication p = {.except_session = SESSION_NONE, .text = text->data, .length = text->length};
@@ -112,7 +120,8 @@ void publish_user(struct control *c, uint64_t user_id, const struct publication 
         return;
     for (uint32_t i = session_first_of(c, user_id); i != SESSION_NONE; i = session_next_of(c, i)) {
         const struct session_control *s = session_of(c, i);
-        if (s->kind != SESSION_GATEWAY || !wants(s, p) || i == p->except_session)
+        if (s->kind != SESSION_GATEWAY || !wants(s, p) || i == p->except_session ||
+            (p->direct && s->shard_id))
             continue;
         if (!position)
             position = write(c, user_id, ~0ull, p->intents, compressed_of(c, user_id), p);

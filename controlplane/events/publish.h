@@ -23,10 +23,14 @@ struct publication {
     size_t length;
     const char *redacted; /* NULL: none */
     size_t redacted_length;
+    bool direct; /* to a user: his shard 0 alone hears of direct messages */
 };
 
 /* To the guild's audience. */
 void publish_guild(struct control *c, uint64_t guild_id, const struct publication *p);
+/* To the watchers of a topic that is no guild's. */
+void publish_topic(struct control *c, uint32_t topic, uint64_t topic_id, bool deflate,
+                   const struct json_out *text);
 /* To one session, numbered, whatever its intents. */
 void publish_session(struct control *c, uint32_t session, const struct json_out *text);
 /* To every gateway session of a user that has one of the intents (0: all). */

@@ -98,28 +98,28 @@ void action_guild_update(struct change *c, const struct guild_state *g, const st
     free(reply);
 }
 
-static void channel_put(struct change *c, const char *event, const struct channel *now, int http_status)
+static void channel_put(struct change *c, const char *event, const struct channel *now, bool made)
 {
     struct json_out body = {0};
     channel_copy(&change_row(c, ROW_CHANNEL)->channel, now);
-    effect_for(c, EFFECT_PERMISSIONS_CHANGED, now->guild_id, now->id, 0);
+    effect_for(c, made ? EFFECT_CHANNEL_MADE : EFFECT_PERMISSIONS_CHANGED, now->guild_id, now->id, 0);
     dispatch_channel(&body, event, now);
     change_event(c, event, now->id, &body);
     json_out_reset(&body);
     object_channel(&body, now);
     char *reply = json_out_take(&body);
-    change_reply(c, http_status, reply);
+    change_reply(c, made ? 201 : 200, reply);
     free(reply);
 }
 
 void action_channel_create(struct change *c, const struct channel *now)
 {
-    channel_put(c, "CHANNEL_CREATE", now, 201);
+    channel_put(c, "CHANNEL_CREATE", now, true);
 }
 
 void action_channel_update(struct change *c, const struct channel *now)
 {
-    channel_put(c, "CHANNEL_UPDATE", now, 200);
+    channel_put(c, "CHANNEL_UPDATE", now, false);
 }
 
 void action_channel_delete(struct change *c, const struct guild_state *g, const struct channel *was)
@@ -129,20 +129,27 @@ void action_channel_delete(struct change *c, const struct guild_state *g, const 
     r->remove = true;
     r->channel.id = was->id;
     r->channel.guild_id = was->guild_id;
+    dispatch_channel(&body, "CHANNEL_DELETE", was);
+    change_event(c, "CHANNEL_DELETE", was->id, &body); /* while it is known who saw it */
+    effect_for(c, EFFECT_CHANNEL_DELETED, was->guild_id, was->id, 0);
     for (size_t i = 0; i < g->channel_count; i++)
         if (g->channels[i]->parent_id == was->id) {
             struct channel child = *g->channels[i];
             child.parent_id = 0;
-            channel_put(c, "CHANNEL_UPDATE", &child, 200);
+            channel_put(c, "CHANNEL_UPDATE", &child, false);
         }
-    effect_for(c, EFFECT_CHANNEL_DELETED, was->guild_id, was->id, 0);
-    dispatch_channel(&body, "CHANNEL_DELETE", was);
-    change_event(c, "CHANNEL_DELETE", 0, &body);
     json_out_reset(&body);
     object_channel(&body, was);
     char *reply = json_out_take(&body);
     change_reply(c, 200, reply);
     free(reply);
+}
+
+void action_channels_update(struct change *c, const struct channel *now, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        channel_put(c, "CHANNEL_UPDATE", &now[i], false);
+    change_reply(c, 204, NULL);
 }
 
 static void role_put(struct change *c, const char *event, const struct role *now)
@@ -167,6 +174,13 @@ void action_role_create(struct change *c, const struct role *now)
 void action_role_update(struct change *c, const struct role *now)
 {
     role_put(c, "GUILD_ROLE_UPDATE", now);
+}
+
+void action_roles_update(struct change *c, const struct role *now, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        role_put(c, "GUILD_ROLE_UPDATE", &now[i]);
+    change_reply(c, 204, NULL);
 }
 
 void action_role_delete(struct change *c, uint64_t guild_id, uint64_t role_id)

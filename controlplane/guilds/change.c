@@ -17,7 +17,7 @@ struct change {
     struct model *model;
     struct store_op *op;
     struct json_out effects;
-    uint64_t guild_id;
+    uint64_t guild_id, lock_id;
     int http_status;
     char *body;
     change_done_fn *done;
@@ -26,7 +26,7 @@ struct change {
 
 struct change_wait {
     struct change_wait *next;
-    uint64_t guild_id;
+    uint64_t id;
     change_again_fn *again;
     void *ctx;
 };
@@ -38,13 +38,13 @@ static void change_free(struct change *c)
     free(c);
 }
 
-/* Every caller that waited for the guild may try; the first to change it makes the others wait again. */
-static void change_wake(struct model *m, uint64_t guild_id)
+/* Every caller that waited for it may try; the first to change it makes the others wait again. */
+static void change_wake(struct model *m, uint64_t id)
 {
     struct change_wait *woken = NULL, **end = &woken, **at = &m->waiting;
     while (*at) {
         struct change_wait *w = *at;
-        if (w->guild_id != guild_id) {
+        if (w->id != id) {
             at = &w->next;
             continue;
         }
@@ -66,9 +66,8 @@ static void change_done(struct store_op *op, void *ctx)
 {
     struct change *c = ctx;
     struct model *m = c->model;
-    struct guild_state *g = model_guild(m, c->guild_id);
-    if (g)
-        g->changing = false;
+    if (c->lock_id)
+        id_map_remove(&m->changing, c->lock_id);
     if (op->status == STORE_OK && op->replayed) {
         free(c->body);
         c->body = NULL;
@@ -80,7 +79,7 @@ static void change_done(struct store_op *op, void *ctx)
     }
     if (c->done)
         c->done(c->ctx, op->status, c->http_status, c->body);
-    change_wake(m, c->guild_id);
+    change_wake(m, c->lock_id);
     change_free(c);
 }
 
@@ -90,13 +89,18 @@ struct change *change_begin(struct model *m, const struct request_key *key, uint
     if (!c)
         abort();
     c->model = m;
-    c->guild_id = guild_id;
+    c->guild_id = c->lock_id = guild_id;
     c->http_status = 204;
     c->op = store_op_new(STORE_CHANGE, change_done, c);
     if (key)
         c->op->key = *key;
     out_list(&c->effects);
     return c;
+}
+
+void change_lock(struct change *c, uint64_t id)
+{
+    c->lock_id = id;
 }
 
 struct store_row *change_row(struct change *c, enum store_row_kind kind)
@@ -121,6 +125,17 @@ void change_event(struct change *c, const char *name, uint64_t view_channel, con
     change_effect(c, &e);
 }
 
+void change_user_event(struct change *c, const char *name, uint64_t user_id, const struct json_out *body)
+{
+    struct effect e = {.kind = EFFECT_EVENT,
+                       .user_id = user_id,
+                       .topic = EFFECT_TO_USER,
+                       .name = name,
+                       .body = body->data,
+                       .body_length = body->length};
+    change_effect(c, &e);
+}
+
 void change_reply(struct change *c, int http_status, const char *body)
 {
     free(c->body);
@@ -131,7 +146,6 @@ void change_reply(struct change *c, int http_status, const char *body)
 bool change_submit(struct change *c, change_done_fn *done, void *ctx)
 {
     struct json_out payload = {0};
-    struct guild_state *g = model_guild(c->model, c->guild_id);
     out_list_end(&c->effects);
     out_object(&payload);
     out_key(&payload, "effects");
@@ -148,8 +162,8 @@ bool change_submit(struct change *c, change_done_fn *done, void *ctx)
         change_abandon(c);
         return false;
     }
-    if (g)
-        g->changing = true;
+    if (c->lock_id)
+        id_map_put(&c->model->changing, c->lock_id, c->model);
     return true;
 }
 
@@ -159,16 +173,16 @@ void change_abandon(struct change *c)
     change_free(c);
 }
 
-bool change_wait(struct model *m, uint64_t guild_id, change_again_fn *again, void *ctx, bool *full)
+bool change_wait(struct model *m, uint64_t id, change_again_fn *again, void *ctx, bool *full)
 {
-    const struct guild_state *g = model_guild(m, guild_id);
-    *full = g && g->changing && m->waiting_count >= CHANGE_WAIT_MAX;
-    if (!g || !g->changing || *full)
+    bool changing = id && id_map_get(&m->changing, id);
+    *full = changing && m->waiting_count >= CHANGE_WAIT_MAX;
+    if (!changing || *full)
         return false;
     struct change_wait *w = calloc(1, sizeof *w), **at = &m->waiting;
     if (!w)
         abort();
-    *w = (struct change_wait){NULL, guild_id, again, ctx};
+    *w = (struct change_wait){NULL, id, again, ctx};
     while (*at)
         at = &(*at)->next;
     *at = w;

@@ -23,7 +23,9 @@ enum effect_kind {
     EFFECT_VOICE,               /* a moderator's hand on user_id's voice state: what `voice_*` says */
     EFFECT_PUBLISHED,           /* the last of every outbox row: outbox_id is published, and may be set as
                                    outbox_published           in the transaction that published the effects before it */
-    EFFECT_ACCOUNT_REVOKED      /* user_id's tokens are void: close its sessions (4004) */
+    EFFECT_ACCOUNT_REVOKED,     /* user_id's tokens are void: close its sessions (4004) */
+    EFFECT_CHANNEL_MADE,        /* channel_id is new: recompute classes; its CHANNEL_CREATE follows */
+    EFFECT_FRIENDS              /* user_id and always_user are friends now: tell each the other's presence */
 };
 
 enum effect_topic { EFFECT_TO_GUILD, EFFECT_TO_USER };
@@ -32,6 +34,7 @@ struct effect {
     enum effect_kind kind;
     uint64_t outbox_id;
     uint64_t guild_id, channel_id, user_id;
+    bool recovered; /* the process before this one made it durable: who saw what before is not known */
 
     /* EFFECT_EVENT */
     enum effect_topic topic;   /* EFFECT_TO_GUILD: guild_id. EFFECT_TO_USER: user_id */

@@ -28,6 +28,8 @@ void effect_write(struct json_out *o, const struct effect *e)
         out_key(o, "b");
         out_string_n(o, e->body, e->body_length);
     }
+    if (e->kind == EFFECT_FRIENDS)
+        out_field_id(o, "a", e->always_user);
     if (e->voice_set_mute)
         out_field_bool(o, "vm", e->voice_mute);
     if (e->voice_set_deaf)
@@ -77,7 +79,7 @@ static void effect_read(const json_t *o, struct effect *e)
         e->intent = intent_of_event(e->name, e->guild_id == 0);
 }
 
-static void change_effects(struct model *m, const struct outbox_entry *entry)
+static void change_effects(struct model *m, const struct outbox_entry *entry, bool recovered)
 {
     json_t *p = entry->payload ? json_loads(entry->payload, 0, NULL) : NULL, *o;
     size_t i;
@@ -86,6 +88,7 @@ static void change_effects(struct model *m, const struct outbox_entry *entry)
         struct effect e;
         effect_read(o, &e);
         e.outbox_id = entry->id;
+        e.recovered = recovered;
         m->sink(m->sink_ctx, &e);
     }
     json_decref(p);
@@ -100,17 +103,28 @@ static struct effect message_event(const struct channel *c, const struct outbox_
                            .guild_id = c->guild_id,
                            .channel_id = c->id,
                            .user_id = entry->user_id,
-                           .topic = EFFECT_TO_GUILD,
+                           .topic = c->guild_id ? EFFECT_TO_GUILD : EFFECT_TO_USER,
                            .name = name,
                            .intent = intent_of_event(name, c->guild_id == 0),
                            .view_channel = c->id};
 }
 
+/* To the guild, or to both who write to one another: between two everybody sees the content. */
 static void publish(struct model *m, struct effect *e, const struct json_out *body)
 {
+    const struct channel *c = model_channel(m, e->channel_id);
     e->body = body->data;
     e->body_length = body->length;
-    m->sink(m->sink_ctx, e);
+    if (!c || e->topic == EFFECT_TO_GUILD) {
+        m->sink(m->sink_ctx, e);
+        return;
+    }
+    e->view_channel = 0;
+    e->redacted = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        e->user_id = c->recipients[i];
+        m->sink(m->sink_ctx, e);
+    }
 }
 
 /* MESSAGE_CREATE and MESSAGE_UPDATE, in both variants. */
@@ -176,18 +190,22 @@ static void reaction_changed(struct model *m, const struct channel *c, const str
     json_out_free(&body);
 }
 
-static void pins_changed(struct model *m, const struct channel *c, const struct store_op *op)
+static void pins_changed(struct model *m, struct channel *c, const struct store_op *op)
 {
     struct effect e = message_event(c, &op->entry, "CHANNEL_PINS_UPDATE");
     struct json_out body = {0};
     message_shown(m, c, op, "MESSAGE_UPDATE");
-    dispatch_begin(&body, e.name);
-    out_object(&body);
-    out_field_id(&body, "channel_id", c->id);
-    if (c->guild_id)
-        out_field_id(&body, "guild_id", c->guild_id);
-    out_object_end(&body);
-    dispatch_end(&body);
+    dispatch_pins_update(&body, c);
+    publish(m, &e, &body);
+    json_out_free(&body);
+}
+
+static void reactions_cleared(struct model *m, const struct channel *c, const struct outbox_entry *entry)
+{
+    struct effect e = message_event(
+        c, entry, entry->payload ? "MESSAGE_REACTION_REMOVE_EMOJI" : "MESSAGE_REACTION_REMOVE_ALL");
+    struct json_out body = {0};
+    dispatch_reactions_clear(&body, c->id, c->guild_id, entry->message_id, entry->payload);
     publish(m, &e, &body);
     json_out_free(&body);
 }
@@ -201,7 +219,7 @@ static void message_deleted(struct model *m, const struct channel *c, const stru
     json_out_free(&body);
 }
 
-static void message_effects(struct model *m, const struct channel *c, const struct store_op *op)
+static void message_effects(struct model *m, struct channel *c, const struct store_op *op)
 {
     const struct outbox_entry *entry = &op->entry;
     switch (entry->kind) {
@@ -224,30 +242,41 @@ static void message_effects(struct model *m, const struct channel *c, const stru
     case OUTBOX_REACTION_REMOVE:
         reaction_changed(m, c, entry);
         break;
+    case OUTBOX_REACTIONS_CLEAR:
+        reactions_cleared(m, c, entry);
+        break;
     case OUTBOX_NONE:
     case OUTBOX_CHANGE:
         break;
     }
 }
 
-void effects_publish(struct model *m, const struct store_op *op)
+static void publish_row(struct model *m, const struct store_op *op, bool recovered)
 {
     const struct outbox_entry *entry = &op->entry;
     struct channel *c = model_channel(m, entry->channel_id);
     if (entry->kind == OUTBOX_MESSAGE_CREATE && c && entry->message_id > c->last_message_id)
         c->last_message_id = entry->message_id;
+    if (entry->kind == OUTBOX_MESSAGE_PIN && c)
+        c->last_pin_ms = entry->payload ? strtoll(entry->payload, NULL, 10) : 0;
     if (!m->sink || !entry->id)
         return;
     if (entry->kind == OUTBOX_CHANGE)
-        change_effects(m, entry);
+        change_effects(m, entry, recovered);
     else if (c) /* messages of a channel that is gone have no readers */
         message_effects(m, c, op);
     struct effect end = {.kind = EFFECT_PUBLISHED, .outbox_id = entry->id};
     m->sink(m->sink_ctx, &end);
 }
+
+void effects_publish(struct model *m, const struct store_op *op)
+{
+    publish_row(m, op, false);
+}
+
 static void recover_one(struct store_op *op, void *ctx)
 {
-    effects_publish(ctx, op);
+    publish_row(ctx, op, true);
 }
 
 enum store_status effects_recover(struct model *m, uint64_t outbox_published)

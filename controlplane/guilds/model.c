@@ -71,6 +71,34 @@ uint64_t model_permissions(const struct model *m, const struct guild_state *g, c
     return p;
 }
 
+uint64_t model_channel_permissions(const struct model *m, const struct channel *c, uint64_t user_id)
+{
+    const struct guild_state *g = model_guild(m, c->guild_id);
+    if (g)
+        return model_permissions(m, g, c, user_id);
+    return channel_has_recipient(c, user_id) ? PERM_DIRECT : 0;
+}
+
+bool channel_has_recipient(const struct channel *c, uint64_t user_id)
+{
+    return !c->guild_id && (c->recipients[0] == user_id || c->recipients[1] == user_id);
+}
+
+struct channel *model_dm(const struct model *m, uint64_t a, uint64_t b)
+{
+    const struct account *of = model_account(m, a);
+    return of ? id_map_get(&of->dms, b) : NULL;
+}
+
+struct invite *model_invite(const struct model *m, const char *code, size_t length)
+{
+    uint64_t id;
+    struct invite *i = invite_code_read(code, length, &id) ? id_map_get(&m->invites, id) : NULL;
+    if (!i || (i->max_age_s && i->created_ms + INT64_C(1000) * i->max_age_s <= m->now_ms))
+        return NULL;
+    return i;
+}
+
 uint32_t model_rank(const struct guild_state *g, uint64_t user_id)
 {
     const struct member *mb = model_member(g, user_id);
@@ -99,7 +127,8 @@ void model_message_full(const struct model *m, const struct message_view *v, str
                                   .author = model_user(m, v->message.author_id),
                                   .member = g ? model_member(g, v->message.author_id) : NULL,
                                   .guild_id = g ? g->row.id : 0,
-                                  .channel_type = c ? c->type : CHANNEL_TEXT};
+                                  .channel_type = c ? c->type : CHANNEL_TEXT,
+                                  .files_url = m->files_url ? m->files_url : ""};
     if (v->referenced)
         full->referenced_author = model_user(m, v->referenced->author_id);
     for (const char *at = v->message.mentions; at && *at;) {
@@ -153,6 +182,16 @@ static void load_note(void *m, const struct note *n)
     model_put_note(m, n);
 }
 
+static void load_ban(void *m, const struct ban *b)
+{
+    model_put_ban(m, b);
+}
+
+static void load_invite(void *m, const struct invite *i)
+{
+    model_put_invite(m, i);
+}
+
 static void load_request(void *ctx, const struct request_key *k)
 {
     struct model *m = ctx;
@@ -184,8 +223,9 @@ struct model *model_open(struct store *s, uint32_t worker, uint32_t process, int
                          size_t size)
 {
     struct model *m = zeroed(sizeof *m);
-    const struct store_loader loader = {
-        m, load_user, load_token, load_guild, load_role, load_channel, load_request, load_member, load_note};
+    const struct store_loader loader = {m,         load_user,    load_token,   load_guild,
+                                        load_role, load_channel, load_request, load_member,
+                                        load_note, load_ban,     load_invite};
     uint64_t highest = 0;
     m->now_ms = now_ms;
     enum store_status status = store_load(s, &loader, &highest);
@@ -206,16 +246,22 @@ void model_close(struct model *m)
 {
     struct guild_state *g;
     struct account *a;
+    struct channel *c;
     if (m->store)
         store_close(m->store);
     for (size_t i = 0; (g = id_map_next(&m->guilds, &i));)
         model_free_guild(m, g);
+    for (size_t i = 0; (c = id_map_next(&m->channels, &i));)
+        model_free_channel(c); /* guilds have taken theirs along */
     for (size_t i = 0; (a = id_map_next(&m->accounts, &i));) {
         user_clear(&a->user);
+        id_map_free(&a->dms);
         free(a->guilds);
         free(a->relations);
         free(a);
     }
+    id_map_free(&m->invites);
+    id_map_free(&m->changing);
     id_map_free(&m->guilds);
     id_map_free(&m->channels);
     id_map_free(&m->accounts);

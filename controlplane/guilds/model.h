@@ -11,6 +11,7 @@
 
 #include "controlplane/guilds/effect.h"
 #include "controlplane/guilds/id_map.h"
+#include "controlplane/guilds/invites.h"
 #include "controlplane/protocol/permissions.h"
 #include "controlplane/protocol/payloads.h"
 #include "controlplane/protocol/snowflake.h"
@@ -31,6 +32,7 @@ struct account {
     size_t relation_count;
     struct guild_state **guilds; /* those it is a member of */
     size_t guild_count;
+    struct id_map dms; /* by the other's id: struct channel */
 };
 
 struct guild_state {
@@ -40,7 +42,8 @@ struct guild_state {
     struct channel **channels; /* ascending by position, then id */
     size_t channel_count;
     struct id_map members; /* by user id: struct member */
-    bool changing;         /* a change is on its way to the disk: the next one waits (change.h) */
+    struct id_map bans;    /* by user id: struct ban */
+    struct id_map invites; /* by id: struct invite, the model's */
 };
 
 struct model {
@@ -50,10 +53,13 @@ struct model {
     struct id_map accounts;     /* struct account */
     struct id_map guilds;       /* struct guild_state */
     struct id_map channels;     /* struct channel */
+    struct id_map invites;      /* struct invite */
+    struct id_map changing;     /* what has a change on its way to the disk: the next one waits (change.h) */
+    const char *files_url;      /* where files are served, "https://198.18.0.1"; "" when not told */
     struct token_entry *tokens; /* open addressing by hash; tokens.c */
     size_t token_size, token_count;
-    uint8_t token_key[32]; /* they are signed with it */
-    bool tokens_unsigned;  /* some were made before there was a key */
+    uint8_t token_key[32];        /* they are signed with it */
+    bool tokens_unsigned;         /* some were made before there was a key */
     struct request_key *answered; /* requests whose outcome the last process recorded */
     size_t answered_count;
     struct change_wait *waiting; /* changes that wait for one under way in their guild; change.c */
@@ -78,13 +84,24 @@ struct role *model_role(const struct guild_state *g, uint64_t id);
 /* What `other` is to the account. */
 enum relationship model_relation(const struct account *a, uint64_t other);
 
-/* The account a token belongs to, or NULL: a token whose signature is wrong is not looked up. A prefix "Bot " or "Bearer " is passed over, whatever its case. */
+/* The account a token belongs to, or NULL: a token whose signature is wrong is not looked up. A prefix "Bot "
+ * or "Bearer " is passed over, whatever its case. */
 const struct user *model_authenticate(const struct model *m, const char *token, size_t length);
+
+/* The account's tokens, at most `max` of them; returns how many there are. */
+size_t model_tokens(const struct model *m, uint64_t user_id, struct token *list, size_t max);
 
 /* What this user may do in the channel (NULL: in the guild), implied denials and timeout included; 0 for
  * strangers. */
 uint64_t model_permissions(const struct model *m, const struct guild_state *g, const struct channel *c,
                            uint64_t user_id);
+/* The same for any channel, also of a direct message. */
+uint64_t model_channel_permissions(const struct model *m, const struct channel *c, uint64_t user_id);
+/* The direct message channel of two; NULL: none yet. */
+struct channel *model_dm(const struct model *m, uint64_t a, uint64_t b);
+bool channel_has_recipient(const struct channel *c, uint64_t user_id);
+/* The invite of a code that still holds; NULL: none. */
+struct invite *model_invite(const struct model *m, const char *code, size_t length);
 /* The position of the user's highest role; the owner is above all. */
 uint32_t model_rank(const struct guild_state *g, uint64_t user_id);
 
@@ -108,14 +125,19 @@ void model_put_channel(struct model *m, const struct channel *c);
 void model_put_member(struct model *m, const struct member *mb);
 void model_put_note(struct model *m, const struct note *n);
 void model_remove_note(struct model *m, const struct note *n);
+void model_put_ban(struct model *m, const struct ban *b);
+void model_put_invite(struct model *m, const struct invite *i);
 void model_remove_user(struct model *m, uint64_t id);
 void model_remove_token(struct model *m, const struct token *t); /* hash all zero: every token of the user */
 void model_remove_guild(struct model *m, uint64_t id);
 void model_remove_role(struct model *m, uint64_t guild_id, uint64_t id);
 void model_remove_channel(struct model *m, uint64_t id);
 void model_remove_member(struct model *m, uint64_t guild_id, uint64_t user_id);
+void model_remove_ban(struct model *m, uint64_t guild_id, uint64_t user_id);
+void model_remove_invite(struct model *m, uint64_t id);
 void model_apply(struct model *m, const struct store_row *r);
-/* Frees a guild that is no longer in the map of guilds. */
+/* Frees a direct message channel that is in no map any more, and a guild likewise. */
+void model_free_channel(struct channel *c);
 void model_free_guild(struct model *m, struct guild_state *g);
 
 #endif

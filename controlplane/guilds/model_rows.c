@@ -70,10 +70,39 @@ void model_put_role(struct model *m, const struct role *r)
     qsort(g->roles, g->role_count, sizeof *g->roles, role_order);
 }
 
+/* A channel as the store has it; what messages move in it stays. */
+static void channel_renew(struct channel *have, const struct channel *c)
+{
+    uint64_t last = have->last_message_id;
+    int64_t pin = have->last_pin_ms;
+    channel_clear(have);
+    channel_copy(have, c);
+    if (last > have->last_message_id)
+        have->last_message_id = last;
+    if (pin)
+        have->last_pin_ms = pin;
+}
+
+static void put_direct(struct model *m, const struct channel *c)
+{
+    struct account *a = id_map_get(&m->accounts, c->recipients[0]),
+                   *b = id_map_get(&m->accounts, c->recipients[1]);
+    struct channel *have = model_channel(m, c->id);
+    if (!a || !b)
+        return;
+    if (!have)
+        id_map_put(&m->channels, c->id, have = zeroed(sizeof *have));
+    channel_renew(have, c);
+    id_map_put(&a->dms, b->user.id, have);
+    id_map_put(&b->dms, a->user.id, have);
+}
+
 void model_put_channel(struct model *m, const struct channel *c)
 {
     struct guild_state *g = model_guild(m, c->guild_id);
     struct channel *have = model_channel(m, c->id);
+    if (c->type == CHANNEL_DM)
+        put_direct(m, c);
     if (!g)
         return;
     if (!have) {
@@ -83,11 +112,7 @@ void model_put_channel(struct model *m, const struct channel *c)
         g->channels[g->channel_count++] = have = zeroed(sizeof *have);
         id_map_put(&m->channels, c->id, have);
     }
-    uint64_t last = have->last_message_id; /* messages move it, not rows */
-    channel_clear(have);
-    channel_copy(have, c);
-    if (last > have->last_message_id)
-        have->last_message_id = last;
+    channel_renew(have, c);
     qsort(g->channels, g->channel_count, sizeof *g->channels, channel_order);
 }
 
@@ -159,10 +184,86 @@ void model_remove_role(struct model *m, uint64_t guild_id, uint64_t id)
         channel_drop_overwrite(g->channels[i], id);
 }
 
+void model_free_channel(struct channel *c)
+{
+    channel_clear(c);
+    free(c);
+}
+
+static void remove_direct(struct model *m, const struct channel *c)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct account *a = id_map_get(&m->accounts, c->recipients[i]);
+        if (a)
+            id_map_remove(&a->dms, c->recipients[1 - i]);
+    }
+}
+
+void model_put_ban(struct model *m, const struct ban *b)
+{
+    struct guild_state *g = model_guild(m, b->guild_id);
+    struct ban *have = g ? id_map_get(&g->bans, b->user_id) : NULL;
+    if (!g)
+        return;
+    if (!have)
+        id_map_put(&g->bans, b->user_id, have = zeroed(sizeof *have));
+    ban_clear(have);
+    ban_copy(have, b);
+}
+
+void model_remove_ban(struct model *m, uint64_t guild_id, uint64_t user_id)
+{
+    struct guild_state *g = model_guild(m, guild_id);
+    struct ban *b = g ? id_map_remove(&g->bans, user_id) : NULL;
+    if (b)
+        ban_clear(b);
+    free(b);
+}
+
+void model_put_invite(struct model *m, const struct invite *i)
+{
+    struct guild_state *g = model_guild(m, i->guild_id);
+    struct invite *have = id_map_get(&m->invites, i->id);
+    if (!g)
+        return;
+    if (!have) {
+        id_map_put(&m->invites, i->id, have = zeroed(sizeof *have));
+        id_map_put(&g->invites, i->id, have);
+    }
+    *have = *i;
+}
+
+void model_remove_invite(struct model *m, uint64_t id)
+{
+    struct invite *i = id_map_remove(&m->invites, id);
+    struct guild_state *g = i ? model_guild(m, i->guild_id) : NULL;
+    if (g)
+        id_map_remove(&g->invites, id);
+    free(i);
+}
+
+/* The invites to a channel go with it. */
+static void channel_drop_invites(struct model *m, const struct guild_state *g, uint64_t channel_id)
+{
+    uint64_t found = 1;
+    while (found) {
+        const struct invite *i;
+        found = 0;
+        for (size_t at = 0; !found && (i = id_map_next(&g->invites, &at));)
+            found = i->channel_id == channel_id ? i->id : 0;
+        if (found)
+            model_remove_invite(m, found);
+    }
+}
+
 void model_remove_channel(struct model *m, uint64_t id)
 {
     struct channel *c = id_map_remove(&m->channels, id);
     struct guild_state *g = c ? model_guild(m, c->guild_id) : NULL;
+    if (c && !g)
+        remove_direct(m, c);
+    if (g)
+        channel_drop_invites(m, g, id);
     for (size_t i = 0; g && i < g->channel_count; i++)
         if (g->channels[i] == c) {
             g->channel_count--;
@@ -173,8 +274,7 @@ void model_remove_channel(struct model *m, uint64_t id)
         if (g->channels[i]->parent_id == id)
             g->channels[i]->parent_id = 0;
     if (c)
-        channel_clear(c);
-    free(c);
+        model_free_channel(c);
 }
 
 void model_remove_member(struct model *m, uint64_t guild_id, uint64_t user_id)
@@ -205,6 +305,16 @@ void model_free_guild(struct model *m, struct guild_state *g)
         channel_clear(g->channels[i]);
         free(g->channels[i]);
     }
+    struct ban *b;
+    for (size_t i = 0; (b = id_map_next(&g->bans, &i));) {
+        ban_clear(b);
+        free(b);
+    }
+    const struct invite *v;
+    for (size_t i = 0; (v = id_map_next(&g->invites, &i));)
+        free(id_map_remove(&m->invites, v->id));
+    id_map_free(&g->bans);
+    id_map_free(&g->invites);
     id_map_free(&g->members);
     guild_clear(&g->row);
     free(g->roles);
@@ -227,6 +337,10 @@ void model_remove_user(struct model *m, uint64_t id)
         return;
     while (a->guild_count)
         model_remove_member(m, a->guilds[0]->row.id, id);
+    const struct channel *direct;
+    for (size_t i = 0; (direct = id_map_next(&a->dms, &i)); i = 0)
+        model_remove_channel(m, direct->id);
+    id_map_free(&a->dms);
     model_remove_token(m, &all);
     id_map_remove(&m->accounts, id);
     user_clear(&a->user);
@@ -259,6 +373,12 @@ static void model_put(struct model *m, const struct store_row *r)
     case ROW_NOTE:
         model_put_note(m, &r->note);
         break;
+    case ROW_BAN:
+        model_put_ban(m, &r->ban);
+        break;
+    case ROW_INVITE:
+        model_put_invite(m, &r->invite);
+        break;
     }
 }
 
@@ -289,6 +409,12 @@ void model_apply(struct model *m, const struct store_row *r)
         break;
     case ROW_NOTE:
         model_remove_note(m, &r->note);
+        break;
+    case ROW_BAN:
+        model_remove_ban(m, r->ban.guild_id, r->ban.user_id);
+        break;
+    case ROW_INVITE:
+        model_remove_invite(m, r->invite.id);
         break;
     }
 }

@@ -84,6 +84,19 @@ void model_remove_token(struct model *m, const struct token *t)
     }
 }
 
+size_t model_tokens(const struct model *m, uint64_t user_id, struct token *list, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->token_size; i++) {
+        if (m->tokens[i].token.user_id != user_id)
+            continue;
+        if (n < max)
+            list[n] = m->tokens[i].token;
+        n++;
+    }
+    return n;
+}
+
 const struct user *model_authenticate(const struct model *m, const char *token, size_t length)
 {
     uint8_t hash[32];

@@ -174,9 +174,9 @@ bool message_compose(struct store_op *op, const struct model *m, const struct gu
     const json_t *flags = json_object_get(body, "flags");
     if (!compose_content(to, body, f) || !compose_embeds(to, may, body, f) ||
         !compose_components(to, body, f) || !compose_nonce(op, body, f) ||
-        !compose_reference(op, may, body, f))
+        !compose_reference(op, may, body, f) || !message_attachments(op, body, false, f))
         return false;
-    if (!*to->content && !to->embeds && !to->components) {
+    if (!*to->content && !to->embeds && !to->components && !to->attachment_count) {
         *f = (struct message_fault){50006, NULL, NULL, "Cannot send an empty message"};
         return false;
     }
@@ -196,7 +196,7 @@ bool message_revise(struct store_op *op, const struct model *m, const struct gui
     op->edit_components = json_object_get(body, "components") != NULL;
     op->edit_flags = json_is_integer(flags);
     if (!compose_content(to, body, f) || !compose_embeds(to, may, body, f) ||
-        !compose_components(to, body, f))
+        !compose_components(to, body, f) || !message_attachments(op, body, true, f))
         return false;
     to->flags = (uint32_t)json_integer_value(flags) & MESSAGE_FLAGS_EDIT;
     to->edited_at_ms = m->now_ms;

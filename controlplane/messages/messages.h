@@ -19,10 +19,12 @@
 #define NONCE_MAX           25              /* code points */
 #define NONCE_MS            (3 * 60 * 1000) /* enforce_nonce looks back this far */
 #define MESSAGE_FLAGS_SENT                                                                                   \
-    (4u | 4096u)              /* a sender may set these: SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS             \
-                               */
-#define MESSAGE_FLAGS_EDIT 4u /* and an editor this */
-#define EMOJI_TEXT_MAX     128
+    (4u | 4096u)               /* a sender may set these: SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS            \
+                                */
+#define MESSAGE_FLAGS_EDIT  4u /* and an editor this */
+#define EMOJI_TEXT_MAX      128
+#define ATTACHMENTS_MAX     10
+#define ATTACHMENT_NAME_MAX 100
 
 /* What is wrong with a body. */
 struct message_fault {
@@ -41,6 +43,14 @@ bool message_compose(struct store_op *op, const struct model *m, const struct gu
 /* Fills the edited fields of an edit from a PATCH body. */
 bool message_revise(struct store_op *op, const struct model *m, const struct guild_state *g, uint64_t may,
                     const json_t *body, struct message_fault *fault);
+
+/*
+ * The body's "attachments" about op->message's files: their names and descriptions, and in an edit which of
+ * the message's own stay.
+ */
+bool message_attachments(struct store_op *op, const json_t *body, bool edit, struct message_fault *fault);
+/* A name for a file in a path, a header and a list: letters, digits, '.', '-' and '_'. To be freed. */
+char *attachment_name(const char *given);
 
 /* Unicode characters of valid UTF-8. */
 size_t text_code_points(const char *text);

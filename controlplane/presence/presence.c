@@ -8,6 +8,7 @@
 
 #include "controlplane/events/audience.h"
 #include "controlplane/events/publish.h"
+#include "controlplane/presence/lists.h"
 #include "controlplane/protocol/intents.h"
 #include "controlplane/sessions/session_table.h"
 
@@ -19,7 +20,8 @@ static const char *const platform_names[] = {"web", "desktop", "mobile"};
 
 static bool visible(const struct session_control *s)
 {
-    return s->kind == SESSION_GATEWAY && s->status >= STATUS_ONLINE && s->status <= STATUS_DND;
+    return s->kind == SESSION_GATEWAY && !s->away_gone && s->status >= STATUS_ONLINE &&
+           s->status <= STATUS_DND;
 }
 
 static void client_status(const struct session_control *const latest[PLATFORMS], char *text, size_t size)
@@ -58,61 +60,206 @@ bool presence_of(const struct control *c, uint64_t user_id, struct presence_view
     return latest != NULL;
 }
 
-void presence_publish(struct control *c, uint64_t user_id, uint64_t not_guild)
+/* ---- telling others ---- */
+
+static void tell_friends(struct control *c, const struct account *account, struct presence_view *v)
+{
+    bool encoded = false;
+    v->shown.guild_id = 0;
+    for (size_t i = 0; i < account->relation_count; i++) {
+        if (account->relations[i].type != RELATION_FRIEND ||
+            session_first_of(c, account->relations[i].user_id) == SESSION_NONE)
+            continue;
+        if (!encoded)
+            dispatch_presence_update(&c->out, &v->shown);
+        encoded = true;
+        publish_user(c, account->relations[i].user_id,
+                     &(struct publication){
+                         .except_session = SESSION_NONE, .text = c->out.data, .length = c->out.length});
+        link_cut_if_long(c->link);
+    }
+}
+
+static void publish(struct control *c, uint64_t user_id, struct presence_view *v)
 {
     const struct account *account = model_account(c->model, user_id);
-    struct presence_view v;
-    presence_of(c, user_id, &v);
     for (size_t i = 0; account && i < account->guild_count; i++) {
-        v.shown.guild_id = account->guilds[i]->row.id;
-        if (v.shown.guild_id == not_guild || !audience_of(c, v.shown.guild_id))
+        v->shown.guild_id = account->guilds[i]->row.id;
+        if (!audience_of(c, v->shown.guild_id))
             continue;
-        dispatch_presence_update(&c->out, &v.shown);
-        publish_guild(c, v.shown.guild_id,
+        dispatch_presence_update(&c->out, &v->shown);
+        publish_guild(c, v->shown.guild_id,
                       &(struct publication){.intents = INTENT_GUILD_PRESENCES,
                                             .except_session = SESSION_NONE,
                                             .text = c->out.data,
                                             .length = c->out.length});
         link_cut_if_long(c->link);
     }
+    if (account)
+        tell_friends(c, account, v);
+    lists_touch(c, user_id, 0);
 }
 
-static bool same(const struct presence_view *a, const struct presence_view *b)
+/* FNV-1a over everything that others see; 0: offline. */
+static uint64_t view_hash(const struct presence_view *v, bool online)
 {
-    return strcmp(a->shown.status, b->shown.status) == 0 && strcmp(a->client_status, b->client_status) == 0 &&
-           strcmp(a->activities, b->activities) == 0;
+    const char *const texts[] = {v->shown.status, v->shown.activities, v->shown.client_status};
+    uint64_t hash = 0xcbf29ce484222325ull;
+    if (!online)
+        return 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (const char *p = texts[i]; *p; p++)
+            hash = (hash ^ (uint8_t)*p) * 0x100000001b3ull;
+    return hash ? hash : 1;
+}
+
+/* Writes what is known of the telling to every gateway session of the user. */
+static void note(struct control *c, uint64_t user_id, uint64_t told, uint64_t after_ms, bool due)
+{
+    for (uint32_t i = session_first_of(c, user_id); i != SESSION_NONE; i = session_next_of(c, i)) {
+        if (session_of(c, i)->kind != SESSION_GATEWAY)
+            continue;
+        struct session_control *s = session_touch(c, i);
+        s->presence_told = told;
+        s->presence_after_ms = after_ms;
+        s->presence_due = due;
+    }
+}
+
+/* Others see something else of this session's user, perhaps. */
+static void changed(struct control *c, uint32_t session, bool now)
+{
+    const struct session_control *s = session_of(c, session);
+    uint64_t user_id = s->user_id, told = s->presence_told, after_ms = s->presence_after_ms;
+    struct presence_view v;
+    bool online = presence_of(c, user_id, &v), was_due = s->presence_due;
+    uint64_t hash = view_hash(&v, online);
+    if (hash == told) {
+        if (was_due)
+            note(c, user_id, told, after_ms, false);
+        return;
+    }
+    if (now || c->now_ms >= after_ms) {
+        note(c, user_id, hash, told ? c->now_ms + PRESENCE_GAP_MS : c->now_ms, false);
+        publish(c, user_id, &v);
+        return;
+    }
+    if (!was_due) {
+        note(c, user_id, told, after_ms, true);
+        deadlines_add(&c->deadlines, after_ms, DEADLINE_PRESENCE, session_subject(c, session));
+    }
+}
+
+void presence_due(struct control *c, uint32_t session)
+{
+    if (session_of(c, session)->presence_due)
+        changed(c, session, true);
+}
+
+/* Are these the activities that the session has, since when it has them? */
+static bool same_activities(struct control *c, const struct session_control *s, const json_t *activities)
+{
+    char have[PRESENCE_ACTIVITIES_MAX];
+    uint32_t n = chain_read(&s->activities, c->link->blocks, 0, have, sizeof have);
+    return n && presence_activities(&c->out, activities, s->activities_ms) && c->out.length == n &&
+           memcmp(c->out.data, have, n) == 0;
 }
 
 bool presence_set(struct control *c, uint32_t session, const struct presence_update *u)
 {
-    struct presence_view before, after;
-    if (!presence_activities(&c->out, u->activities, c->now_ms))
-        return false;
     struct session_control *s = session_touch(c, session);
-    presence_of(c, s->user_id, &before);
-    chain_free(&s->activities, c->link->blocks, &c->link->txn);
-    /* Without a block left, the status still counts. */
-    if (c->out.length > 2)
-        chain_append(&s->activities, c->link->blocks, &c->link->txn, c->out.data, (uint32_t)c->out.length);
+    if (!same_activities(c, s, u->activities)) {
+        if (!presence_activities(&c->out, u->activities, c->now_ms))
+            return false;
+        chain_free(&s->activities, c->link->blocks, &c->link->txn);
+        /* Without a block left, the status still counts. */
+        if (c->out.length > 2)
+            chain_append(&s->activities, c->link->blocks, &c->link->txn, c->out.data,
+                         (uint32_t)c->out.length);
+        s->activities_ms = c->now_ms;
+    }
     s->status = (uint8_t)u->status;
     s->afk = u->afk;
     s->since_ms = u->since_ms;
     s->presence_ms = c->now_ms;
-    presence_of(c, s->user_id, &after);
-    if (!same(&before, &after))
-        presence_publish(c, s->user_id, 0);
+    changed(c, session, false);
     return true;
+}
+
+/* ---- beginning, being away, ending ---- */
+
+void presence_begin(struct control *c, uint32_t session)
+{
+    struct session_control *s = session_of(c, session);
+    for (uint32_t i = session_first_of(c, s->user_id); i != SESSION_NONE; i = session_next_of(c, i)) {
+        const struct session_control *other = session_of(c, i);
+        if (i == session || other->kind != SESSION_GATEWAY)
+            continue;
+        s = session_touch(c, session);
+        s->presence_told = other->presence_told;
+        s->presence_after_ms = other->presence_after_ms;
+        s->presence_due = other->presence_due;
+        if (s->presence_due)
+            deadlines_add(&c->deadlines, s->presence_after_ms, DEADLINE_PRESENCE,
+                          session_subject(c, session));
+        return;
+    }
 }
 
 void presence_clear(struct control *c, uint32_t session)
 {
-    struct presence_view before, after;
-    struct session_control *s = session_touch(c, session);
-    presence_of(c, s->user_id, &before);
-    s->status = STATUS_OFFLINE;
-    presence_of(c, s->user_id, &after);
-    if (!same(&before, &after))
-        presence_publish(c, s->user_id, 0);
+    session_touch(c, session)->status = STATUS_OFFLINE;
+    changed(c, session, true);
+}
+
+void presence_gone(struct control *c, uint32_t session)
+{
+    const struct session_control *s = session_of(c, session);
+    if (s->connection || s->away_gone || c->now_ms < s->away_since_ms + PRESENCE_AWAY_MS)
+        return;
+    session_touch(c, session)->away_gone = true;
+    changed(c, session, true);
+}
+
+void presence_away(struct control *c, uint32_t session, bool silent)
+{
+    if (!silent) {
+        deadlines_add(&c->deadlines, c->now_ms + PRESENCE_AWAY_MS, DEADLINE_GONE,
+                      session_subject(c, session));
+        return;
+    }
+    session_touch(c, session)->away_gone = true;
+    changed(c, session, true);
+}
+
+void presence_back(struct control *c, uint32_t session)
+{
+    if (!session_of(c, session)->away_gone)
+        return;
+    session_touch(c, session)->away_gone = false;
+    changed(c, session, false);
+}
+
+void presence_open(struct control *c, uint32_t session)
+{
+    const struct session_control *s = session_of(c, session);
+    if (!s->connection && !s->away_gone && s->away_since_ms)
+        deadlines_add(&c->deadlines, s->away_since_ms + PRESENCE_AWAY_MS, DEADLINE_GONE,
+                      session_subject(c, session));
+    if (s->presence_due)
+        deadlines_add(&c->deadlines, s->presence_after_ms, DEADLINE_PRESENCE, session_subject(c, session));
+}
+
+void presence_befriend(struct control *c, uint64_t user_id, uint64_t other_id)
+{
+    struct presence_view v;
+    if (session_first_of(c, user_id) == SESSION_NONE || !presence_of(c, other_id, &v))
+        return;
+    v.shown.guild_id = 0;
+    dispatch_presence_update(&c->out, &v.shown);
+    publish_user(
+        c, user_id,
+        &(struct publication){.except_session = SESSION_NONE, .text = c->out.data, .length = c->out.length});
 }
 
 uint64_t presence_online_count(const struct control *c, uint64_t guild_id)

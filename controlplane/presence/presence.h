@@ -1,6 +1,12 @@
 /*
  * Presence: what others are shown of a user, out of all of his gateway sessions. The session that spoke last
  * and is not offline gives status and activities; client_status names each platform's.
+ *
+ * Others are told at once, and, unless the user has just come, then not again for PRESENCE_GAP_MS: what
+ * changes meanwhile is told together, if anything is left of it. What they were last told stands in the
+ * region with the user's sessions, so that a restart neither forgets a change nor tells one twice. A client
+ * that lost its connection stays visible for PRESENCE_AWAY_MS; one that fell silent goes at once, for it has
+ * been gone for a while.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_PRESENCE_H
@@ -12,6 +18,8 @@
 
 #define PRESENCE_ACTIVITIES_MAX 2048u /* bytes of JSON; more than that is refused */
 #define PRESENCE_ACTIVITY_COUNT 10u
+#define PRESENCE_GAP_MS         500u
+#define PRESENCE_AWAY_MS        10000u
 
 enum presence_status { STATUS_OFFLINE, STATUS_ONLINE, STATUS_IDLE, STATUS_DND, STATUS_INVISIBLE };
 
@@ -43,8 +51,18 @@ bool presence_of(const struct control *c, uint64_t user_id, struct presence_view
 bool presence_set(struct control *c, uint32_t session, const struct presence_update *u);
 /* The session ends: others are told if they see a difference. */
 void presence_clear(struct control *c, uint32_t session);
-/* Tells every guild of the user but `not_guild`. */
-void presence_publish(struct control *c, uint64_t user_id, uint64_t not_guild);
+/* A session begins beside those that its user may have. */
+void presence_begin(struct control *c, uint32_t session);
+/* Its client is away (silent: and has been for long), or back. */
+void presence_away(struct control *c, uint32_t session, bool silent);
+void presence_back(struct control *c, uint32_t session);
+/* DEADLINE_GONE and DEADLINE_PRESENCE. */
+void presence_gone(struct control *c, uint32_t session);
+void presence_due(struct control *c, uint32_t session);
+/* After a start: the deadlines of a session. */
+void presence_open(struct control *c, uint32_t session);
+/* Two accounts are friends from here on: each is told of the other. */
+void presence_befriend(struct control *c, uint64_t user_id, uint64_t other_id);
 
 /* Distinct users of the guild who are not offline. */
 uint64_t presence_online_count(const struct control *c, uint64_t guild_id);

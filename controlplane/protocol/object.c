@@ -101,9 +101,48 @@ void guild_clear(struct guild *g)
     *g = (struct guild){0};
 }
 
+void ban_copy(struct ban *to, const struct ban *from)
+{
+    *to = *from;
+    to->reason = text_copy(from->reason);
+}
+
+void ban_clear(struct ban *b)
+{
+    free(b->reason);
+    *b = (struct ban){0};
+}
+
+void attachments_copy(struct message *to, const struct message *from)
+{
+    to->attachments = bytes_copy(from->attachments, from->attachment_count, sizeof *from->attachments);
+    to->attachment_count = from->attachment_count;
+    for (size_t i = 0; i < to->attachment_count; i++) {
+        struct attachment *a = &to->attachments[i];
+        a->filename = text_copy(a->filename);
+        a->content_type = text_copy(a->content_type);
+        a->description = text_copy(a->description);
+        a->data = NULL;
+    }
+}
+
+void attachments_clear(struct message *m)
+{
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        free(m->attachments[i].filename);
+        free(m->attachments[i].content_type);
+        free(m->attachments[i].description);
+        free(m->attachments[i].data);
+    }
+    free(m->attachments);
+    m->attachments = NULL;
+    m->attachment_count = 0;
+}
+
 void message_copy(struct message *to, const struct message *from)
 {
     *to = *from;
+    attachments_copy(to, from);
     to->content = text_copy(from->content);
     to->nonce = text_copy(from->nonce);
     to->embeds = text_copy(from->embeds);
@@ -120,6 +159,7 @@ void message_clear(struct message *m)
     free(m->components);
     free(m->mentions);
     free(m->mention_roles);
+    attachments_clear(m);
     *m = (struct message){0};
 }
 

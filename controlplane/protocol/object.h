@@ -52,6 +52,8 @@ struct overwrite {
 struct channel {
     uint64_t id, guild_id, parent_id;
     uint64_t last_message_id;
+    uint64_t recipients[2]; /* of a direct message, the lower id first; it has no guild */
+    int64_t last_pin_ms;
     char *name, *topic;
     uint32_t bitrate;             /* bits a second */
     uint32_t rate_limit_per_user; /* seconds */
@@ -79,6 +81,30 @@ struct guild {
     uint32_t afk_timeout; /* seconds */
 };
 
+/* A ban keeps somebody out who may have been a member. */
+struct ban {
+    uint64_t guild_id, user_id;
+    char *reason;
+};
+
+/* An invitation; its code is the id in digits of base 62. */
+struct invite {
+    uint64_t id, guild_id, channel_id, inviter_id;
+    int64_t created_ms;
+    uint32_t max_age_s; /* 0: for ever */
+    uint32_t max_uses;  /* 0: any number */
+    uint32_t uses;
+};
+
+/* A file of a message. Whoever knows the key may read it. */
+struct attachment {
+    uint64_t id;
+    uint64_t key[2];
+    char *filename, *content_type, *description;
+    char *data; /* only on its way to the store */
+    uint32_t size;
+};
+
 struct message {
     uint64_t id, channel_id, author_id;
     uint64_t reference_id; /* the message replied to, in the same channel */
@@ -88,6 +114,8 @@ struct message {
     char *components;      /* JSON array text, or NULL for none */
     char *mentions;        /* ids of users separated by commas, or NULL */
     char *mention_roles;   /* ids of roles separated by commas, or NULL */
+    struct attachment *attachments;
+    size_t attachment_count;
     int64_t edited_at_ms;
     uint32_t flags;
     uint8_t type; /* enum message_type */
@@ -121,6 +149,11 @@ void member_copy(struct member *to, const struct member *from);
 void member_clear(struct member *m);
 void guild_copy(struct guild *to, const struct guild *from);
 void guild_clear(struct guild *g);
+void ban_copy(struct ban *to, const struct ban *from);
+void ban_clear(struct ban *b);
+/* Without the data. */
+void attachments_copy(struct message *to, const struct message *from);
+void attachments_clear(struct message *m);
 void message_copy(struct message *to, const struct message *from);
 void message_clear(struct message *m);
 void message_view_clear(struct message_view *v);

@@ -20,6 +20,11 @@
     X(INVALID_SESSION, 9, "to client", "the session is gone; d says whether it can be resumed")              \
     X(HELLO, 10, "to client", "the heartbeat interval, first on every connection")                           \
     X(HEARTBEAT_ACK, 11, "to client", "answer to op 1")                                                      \
+    X(GUILD_SUBSCRIPTIONS, 14, "from client",                                                                \
+      "user clients: ranges of a guild's member lists to be told of")                                        \
+    X(REQUEST_SOUNDBOARD_SOUNDS, 31, "from client", "answered: no guild has any")                            \
+    X(GUILD_SUBSCRIPTIONS_BULK, 37, "from client", "op 14 for several guilds")                               \
+    X(REQUEST_CHANNEL_INFO, 43, "from client", "answered: no channel has a status")                          \
     X(QOS_HEARTBEAT, 40, "from client", "a heartbeat with measurements, answered like op 1")
 
 /* X(name, number, text) */

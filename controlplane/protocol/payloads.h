@@ -35,6 +35,12 @@ struct member_ref {
     const struct user *user;
 };
 
+/* One account to another: type as the protocol numbers it. */
+struct relation_view {
+    const struct user *user;
+    int type;
+};
+
 struct ready {
     const struct user *user;
     const char *session_id;
@@ -42,7 +48,11 @@ struct ready {
     uint64_t application_id;
     const uint64_t *guild_ids;
     size_t guild_count;
-    uint32_t shard_id, shard_count; /* count 0: the client named none */
+    uint32_t shard_id, shard_count;        /* count 0: the client named none */
+    const struct relation_view *relations; /* of user accounts */
+    size_t relation_count;
+    const struct presence *presences; /* of friends */
+    size_t presence_count;
 };
 
 /* What a guild looks like to one reader. The arrays hold what the reader may see. */
@@ -73,6 +83,7 @@ struct message_full {
     const struct user *referenced_author;
     uint64_t guild_id; /* 0: a direct message */
     uint8_t channel_type;
+    const char *files_url; /* where files are served */
 };
 
 /* Around the `d` of an event that has no builder below. */
@@ -84,6 +95,8 @@ void object_user(struct json_out *o, const struct user *u);
 void object_self(struct json_out *o, const struct user *u);
 void object_role(struct json_out *o, const struct role *r);
 void object_channel(struct json_out *o, const struct channel *c);
+/* A direct message channel as one of the two sees it: with the other. */
+void object_direct_channel(struct json_out *o, const struct channel *c, const struct user *other);
 /* With `user` when u is given. */
 void object_member(struct json_out *o, const struct member *m, const struct user *u);
 /* As REST returns it: without channels and members. */
@@ -119,6 +132,11 @@ void dispatch_voice_state_update(struct json_out *o, const struct voice_state *v
 void dispatch_voice_server_update(struct json_out *o, uint64_t guild_id, const char *token,
                                   const char *endpoint);
 void dispatch_presence_update(struct json_out *o, const struct presence *p);
+/* {user, status, activities, client_status}, and guild_id unless it is 0 */
+void object_presence(struct json_out *o, const struct presence *p);
+void object_relation(struct json_out *o, const struct relation_view *r);
+/* RELATIONSHIP_ADD, or RELATIONSHIP_REMOVE */
+void dispatch_relationship(struct json_out *o, const char *event, const struct relation_view *r);
 /* who: NULL outside a guild */
 void dispatch_typing_start(struct json_out *o, uint64_t channel_id, uint64_t guild_id, uint64_t user_id,
                            const struct member_ref *who, int64_t unix_s);
@@ -127,6 +145,15 @@ void dispatch_message(struct json_out *o, const char *event, const struct messag
 void dispatch_message_delete(struct json_out *o, uint64_t channel_id, uint64_t guild_id, uint64_t message_id);
 void dispatch_message_delete_bulk(struct json_out *o, uint64_t channel_id, uint64_t guild_id,
                                   const uint64_t *ids, size_t count);
+void dispatch_pins_update(struct json_out *o, const struct channel *c);
+/* MESSAGE_REACTION_REMOVE_ALL, or with an emoji MESSAGE_REACTION_REMOVE_EMOJI */
+void dispatch_reactions_clear(struct json_out *o, uint64_t channel_id, uint64_t guild_id, uint64_t message_id,
+                              const char *emoji);
+/* GUILD_BAN_ADD or GUILD_BAN_REMOVE */
+void dispatch_guild_ban(struct json_out *o, const char *event, uint64_t guild_id, const struct user *u);
+void dispatch_invite_create(struct json_out *o, const struct invite *i, const char *code,
+                            const struct user *inviter);
+void dispatch_invite_delete(struct json_out *o, const struct invite *i, const char *code);
 /* MESSAGE_REACTION_ADD (who: in a guild) or MESSAGE_REACTION_REMOVE (who: NULL) */
 void dispatch_message_reaction(struct json_out *o, const char *event, uint64_t channel_id, uint64_t guild_id,
                                uint64_t message_id, uint64_t message_author_id, uint64_t user_id,

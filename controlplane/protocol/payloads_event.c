@@ -92,6 +92,51 @@ void dispatch_guild_member_remove(struct json_out *o, uint64_t guild_id, const s
     dispatch_end(o);
 }
 
+void dispatch_guild_ban(struct json_out *o, const char *event, uint64_t guild_id, const struct user *u)
+{
+    dispatch_begin(o, event);
+    out_object(o);
+    out_field_id(o, "guild_id", guild_id);
+    out_key(o, "user");
+    object_user(o, u);
+    out_object_end(o);
+    dispatch_end(o);
+}
+
+void dispatch_invite_create(struct json_out *o, const struct invite *i, const char *code,
+                            const struct user *inviter)
+{
+    dispatch_begin(o, "INVITE_CREATE");
+    out_object(o);
+    out_field_id(o, "channel_id", i->channel_id);
+    out_field_id(o, "guild_id", i->guild_id);
+    out_field_string(o, "code", code);
+    out_field_time(o, "created_at", i->created_ms);
+    if (inviter) {
+        out_key(o, "inviter");
+        object_user(o, inviter);
+    }
+    out_field_int(o, "max_age", i->max_age_s);
+    out_field_int(o, "max_uses", i->max_uses);
+    out_field_bool(o, "temporary", false);
+    out_field_int(o, "uses", i->uses);
+    out_field_int(o, "type", 0);
+    out_field_time_or_null(o, "expires_at", i->max_age_s ? i->created_ms + INT64_C(1000) * i->max_age_s : 0);
+    out_object_end(o);
+    dispatch_end(o);
+}
+
+void dispatch_invite_delete(struct json_out *o, const struct invite *i, const char *code)
+{
+    dispatch_begin(o, "INVITE_DELETE");
+    out_object(o);
+    out_field_id(o, "channel_id", i->channel_id);
+    out_field_id(o, "guild_id", i->guild_id);
+    out_field_string(o, "code", code);
+    out_object_end(o);
+    dispatch_end(o);
+}
+
 void dispatch_guild_members_chunk(struct json_out *o, uint64_t guild_id, const struct member_ref *members,
                                   size_t count, uint32_t chunk_index, uint32_t chunk_count, const char *nonce)
 {

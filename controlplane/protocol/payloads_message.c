@@ -6,6 +6,7 @@
 
 #include "controlplane/protocol/snowflake.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void author_field(struct json_out *o, const struct user *author, uint64_t author_id)
@@ -71,9 +72,33 @@ static void reactions_field(struct json_out *o, const struct message_view *v)
     out_list_end(o);
 }
 
+static void attachments_field(struct json_out *o, const struct message *m, const char *files_url)
+{
+    out_key(o, "attachments");
+    out_list(o);
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        const struct attachment *a = &m->attachments[i];
+        char url[512];
+        snprintf(url, sizeof url, "%s/attachments/%llu/%llu/%s?k=%016llx%016llx", files_url,
+                 (unsigned long long)m->channel_id, (unsigned long long)a->id, a->filename,
+                 (unsigned long long)a->key[0], (unsigned long long)a->key[1]);
+        out_object(o);
+        out_field_id(o, "id", a->id);
+        out_field_string(o, "filename", a->filename);
+        out_field_int(o, "size", a->size);
+        out_field_string(o, "url", url);
+        out_field_string(o, "proxy_url", url);
+        out_field_string(o, "content_type", a->content_type);
+        if (a->description)
+            out_field_string(o, "description", a->description);
+        out_object_end(o);
+    }
+    out_list_end(o);
+}
+
 /* The fields that any message has, its own or one it refers to. */
 static void message_fields(struct json_out *o, const struct message *m, const struct user *author,
-                           bool with_content)
+                           const char *files_url, bool with_content)
 {
     out_field_id(o, "id", m->id);
     out_field_id(o, "channel_id", m->channel_id);
@@ -84,7 +109,10 @@ static void message_fields(struct json_out *o, const struct message *m, const st
     out_field_bool(o, "tts", m->tts);
     out_field_bool(o, "mention_everyone", m->mention_everyone);
     id_list_field(o, "mention_roles", m->mention_roles);
-    out_field_empty_list(o, "attachments");
+    if (with_content)
+        attachments_field(o, m, files_url);
+    else
+        out_field_empty_list(o, "attachments");
     out_field_raw(o, "embeds", with_content && m->embeds ? m->embeds : "[]");
     out_field_raw(o, "components", with_content && m->components ? m->components : "[]");
     out_field_bool(o, "pinned", m->pinned);
@@ -111,14 +139,14 @@ static void reference_fields(struct json_out *o, const struct message_full *f, b
         return;
     }
     out_object(o);
-    message_fields(o, to, f->referenced_author, with_content);
+    message_fields(o, to, f->referenced_author, f->files_url, with_content);
     out_field_empty_list(o, "mentions");
     out_object_end(o);
 }
 
 static void message_full_fields(struct json_out *o, const struct message_full *f, bool with_content)
 {
-    message_fields(o, &f->view->message, f->author, with_content);
+    message_fields(o, &f->view->message, f->author, f->files_url, with_content);
     out_key(o, "mentions");
     out_list(o);
     for (size_t i = 0; i < f->mention_count; i++)
@@ -178,6 +206,35 @@ void dispatch_message_delete_bulk(struct json_out *o, uint64_t channel_id, uint6
     out_field_id(o, "channel_id", channel_id);
     if (guild_id)
         out_field_id(o, "guild_id", guild_id);
+    out_object_end(o);
+    dispatch_end(o);
+}
+
+void dispatch_pins_update(struct json_out *o, const struct channel *c)
+{
+    dispatch_begin(o, "CHANNEL_PINS_UPDATE");
+    out_object(o);
+    out_field_id(o, "channel_id", c->id);
+    if (c->guild_id)
+        out_field_id(o, "guild_id", c->guild_id);
+    out_field_time_or_null(o, "last_pin_timestamp", c->last_pin_ms);
+    out_object_end(o);
+    dispatch_end(o);
+}
+
+void dispatch_reactions_clear(struct json_out *o, uint64_t channel_id, uint64_t guild_id, uint64_t message_id,
+                              const char *emoji)
+{
+    dispatch_begin(o, emoji ? "MESSAGE_REACTION_REMOVE_EMOJI" : "MESSAGE_REACTION_REMOVE_ALL");
+    out_object(o);
+    out_field_id(o, "channel_id", channel_id);
+    out_field_id(o, "message_id", message_id);
+    if (guild_id)
+        out_field_id(o, "guild_id", guild_id);
+    if (emoji) {
+        out_key(o, "emoji");
+        object_emoji(o, emoji);
+    }
     out_object_end(o);
     dispatch_end(o);
 }

@@ -95,7 +95,7 @@ void object_channel(struct json_out *o, const struct channel *c)
     out_field_int(o, "flags", 0);
     if (c->type == CHANNEL_TEXT || c->type == CHANNEL_ANNOUNCEMENT) {
         out_field_string(o, "topic", c->topic);
-        out_field_null(o, "last_pin_timestamp");
+        out_field_time_or_null(o, "last_pin_timestamp", c->last_pin_ms);
     }
     if (c->type != CHANNEL_CATEGORY) {
         out_field_bool(o, "nsfw", c->nsfw);
@@ -108,6 +108,22 @@ void object_channel(struct json_out *o, const struct channel *c)
         out_field_null(o, "rtc_region");
         out_field_int(o, "video_quality_mode", 1);
     }
+    out_object_end(o);
+}
+
+void object_direct_channel(struct json_out *o, const struct channel *c, const struct user *other)
+{
+    out_object(o);
+    out_field_id(o, "id", c->id);
+    out_field_int(o, "type", CHANNEL_DM);
+    out_field_int(o, "flags", 0);
+    out_field_id_or_null(o, "last_message_id", c->last_message_id);
+    out_field_time_or_null(o, "last_pin_timestamp", c->last_pin_ms);
+    out_key(o, "recipients");
+    out_list(o);
+    if (other)
+        object_user(o, other);
+    out_list_end(o);
     out_object_end(o);
 }
 
@@ -224,7 +240,7 @@ void object_voice_state(struct json_out *o, const struct voice_state *v, const s
     out_object_end(o);
 }
 
-static void object_presence(struct json_out *o, const struct presence *p)
+void object_presence(struct json_out *o, const struct presence *p)
 {
     out_object(o);
     out_key(o, "user");
@@ -243,6 +259,24 @@ void dispatch_presence_update(struct json_out *o, const struct presence *p)
 {
     dispatch_begin(o, "PRESENCE_UPDATE");
     object_presence(o, p);
+    dispatch_end(o);
+}
+
+void object_relation(struct json_out *o, const struct relation_view *r)
+{
+    out_object(o);
+    out_field_id(o, "id", r->user->id);
+    out_field_int(o, "type", r->type);
+    out_field_null(o, "nickname");
+    out_key(o, "user");
+    object_user(o, r->user);
+    out_object_end(o);
+}
+
+void dispatch_relationship(struct json_out *o, const char *event, const struct relation_view *r)
+{
+    dispatch_begin(o, event);
+    object_relation(o, r);
     dispatch_end(o);
 }
 
@@ -277,8 +311,16 @@ void dispatch_ready(struct json_out *o, const struct ready *r)
         out_int(o, r->shard_count);
         out_list_end(o);
     }
-    out_field_empty_list(o, "relationships");
-    out_field_empty_list(o, "presences");
+    out_key(o, "relationships");
+    out_list(o);
+    for (size_t i = 0; i < r->relation_count; i++)
+        object_relation(o, &r->relations[i]);
+    out_list_end(o);
+    out_key(o, "presences");
+    out_list(o);
+    for (size_t i = 0; i < r->presence_count; i++)
+        object_presence(o, &r->presences[i]);
+    out_list_end(o);
     out_field_empty_list(o, "geo_ordered_rtc_regions");
     out_object_end(o);
     dispatch_end(o);

@@ -63,6 +63,11 @@ enum permission { PERMISSION_LIST(PERMISSION_ENUM) };
     (PERM_SPEAK | PERM_STREAM | PERM_USE_VAD | PERM_PRIORITY_SPEAKER | PERM_MUTE_MEMBERS |                   \
      PERM_DEAFEN_MEMBERS | PERM_MOVE_MEMBERS | PERM_REQUEST_TO_SPEAK)
 
+/* What either of two may do in their direct messages. */
+#define PERM_DIRECT                                                                                          \
+    (PERM_VIEW_CHANNEL | PERM_SEND_MESSAGES | PERM_READ_MESSAGE_HISTORY | PERM_EMBED_LINKS |                 \
+     PERM_ATTACH_FILES | PERM_ADD_REACTIONS | PERM_USE_EXTERNAL_EMOJIS)
+
 /* A member in timeout keeps these alone. */
 #define PERM_TIMEOUT (PERM_VIEW_CHANNEL | PERM_READ_MESSAGE_HISTORY)
 

@@ -13,7 +13,10 @@
 void rest_channel_get(struct rest_call *c)
 {
     struct json_out body = {0};
-    object_channel(&body, c->channel);
+    if (c->guild)
+        object_channel(&body, c->channel);
+    else
+        object_direct(&body, c->m, c->channel, c->user_id);
     rest_send_out(c, 200, &body);
 }
 

@@ -127,6 +127,24 @@ bool query_text(const struct rest_call *c, const char *key, char *value, size_t 
     return false;
 }
 
+bool query_flag(const struct rest_call *c, const char *key)
+{
+    char text[8];
+    return query_text(c, key, text, sizeof text) && (*text == 't' || *text == 'T' || *text == '1');
+}
+
+bool query_limit(struct rest_call *c, uint64_t usual, uint64_t max, uint64_t *limit)
+{
+    char text[24], complaint[64];
+    *limit = usual;
+    if (!query_text(c, "limit", text, sizeof text) ||
+        (query_number(c, "limit", limit) && *limit >= 1 && *limit <= max))
+        return true;
+    snprintf(complaint, sizeof complaint, "int value should be between 1 and %llu.", (unsigned long long)max);
+    rest_invalid(c, "limit", "NUMBER_TYPE_MAX", complaint);
+    return false;
+}
+
 bool query_number(const struct rest_call *c, const char *key, uint64_t *value)
 {
     char text[24];

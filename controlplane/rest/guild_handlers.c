@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROLES_MAX 250
+#define ROLES_MAX        250
+#define GUILDS_OWNED_MAX 100
 
 static const struct role *const *guild_roles(const struct guild_state *g)
 {
@@ -16,16 +17,106 @@ static const struct role *const *guild_roles(const struct guild_state *g)
 
 void rest_guild_get(struct rest_call *c)
 {
-    const struct rest_config *config = &c->rest->config;
     struct json_out body = {0};
-    char counts[8];
     object_guild_open(&body, &c->guild->row, guild_roles(c->guild), c->guild->role_count);
-    if (query_text(c, "with_counts", counts, sizeof counts) && (*counts == 't' || *counts == '1')) {
-        uint64_t online = config->online_count ? config->online_count(config->hook_ctx, c->guild->row.id) : 0;
+    if (query_flag(c, "with_counts")) {
         out_field_int(&body, "approximate_member_count", (int64_t)c->guild->members.count);
-        out_field_int(&body, "approximate_presence_count", (int64_t)online);
+        out_field_int(&body, "approximate_presence_count", (int64_t)rest_online(c, c->guild->row.id));
     }
     out_object_end(&body);
+    rest_send_out(c, 200, &body);
+}
+
+uint64_t rest_online(const struct rest_call *c, uint64_t guild_id)
+{
+    const struct rest_config *config = &c->rest->config;
+    return config->online_count ? config->online_count(config->hook_ctx, guild_id) : 0;
+}
+
+void rest_guild_preview(struct rest_call *c)
+{
+    const struct guild *g = &c->guild->row;
+    struct json_out body = {0};
+    out_object(&body);
+    out_field_id(&body, "id", g->id);
+    out_field_string(&body, "name", g->name);
+    out_field_string(&body, "icon", g->icon);
+    out_field_null(&body, "splash");
+    out_field_null(&body, "discovery_splash");
+    out_field_string(&body, "description", g->description);
+    out_field_empty_list(&body, "emojis");
+    out_field_empty_list(&body, "stickers");
+    out_field_empty_list(&body, "features");
+    out_field_int(&body, "approximate_member_count", (int64_t)c->guild->members.count);
+    out_field_int(&body, "approximate_presence_count", (int64_t)rest_online(c, g->id));
+    out_object_end(&body);
+    rest_send_out(c, 200, &body);
+}
+
+void rest_guild_post(struct rest_call *c)
+{
+    const struct account *a = model_account(c->m, c->user_id);
+    const char *name = NULL;
+    size_t owned = 0;
+    if (!field_text(c, "name", 2, 100, &name, NULL))
+        return;
+    if (!name) {
+        rest_invalid(c, "name", "BASE_TYPE_REQUIRED", "This field is required");
+        return;
+    }
+    for (size_t i = 0; i < a->guild_count; i++)
+        owned += a->guilds[i]->row.owner_id == c->user_id;
+    if (owned >= GUILDS_OWNED_MAX) {
+        rest_error(c, 400, 30001, "Maximum number of guilds reached (100)");
+        return;
+    }
+    uint64_t id = snowflake_next(&c->m->ids, c->m->now_ms);
+    struct change *change = change_begin(c->m, &c->key, id);
+    struct json_out body = {0};
+    action_guild_create(change, c->m, id, name, c->user_id);
+    struct role everyone = {
+        .id = id, .guild_id = id, .name = (char *)"@everyone", .permissions = PERM_DEFAULT};
+    const struct role *const roles[] = {&everyone};
+    object_guild(&body,
+                 &(struct guild){.id = id, .owner_id = c->user_id, .name = (char *)name, .afk_timeout = 300},
+                 roles, 1);
+    char *reply = json_out_take(&body);
+    change_reply(change, 201, reply);
+    free(reply);
+    rest_commit(c, change);
+}
+
+void rest_guild_delete(struct rest_call *c)
+{
+    if (c->guild->row.owner_id != c->user_id) {
+        rest_error(c, 403, 50013, "Missing Permissions");
+        return;
+    }
+    struct change *change = rest_change(c);
+    action_guild_delete(change, c->guild);
+    rest_commit(c, change);
+}
+
+void rest_guild_leave(struct rest_call *c)
+{
+    if (c->guild->row.owner_id == c->user_id) {
+        rest_error(c, 400, 50055, "Invalid Guild");
+        return;
+    }
+    struct change *change = rest_change(c);
+    action_member_leave(change, c->m, c->guild->row.id, c->user_id);
+    rest_commit(c, change);
+}
+
+void rest_role_get(struct rest_call *c)
+{
+    const struct role *r = model_role(c->guild, c->match.role_id);
+    struct json_out body = {0};
+    if (!r) {
+        rest_unknown(c, 10011);
+        return;
+    }
+    object_role(&body, r);
     rest_send_out(c, 200, &body);
 }
 

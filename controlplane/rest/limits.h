@@ -12,6 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Buckets beside those of rest.h. */
+#define LIMIT_SLOW_MODE 1000u
+#define LIMIT_PEER      1001u
+
 struct limits;
 
 struct limit_state {

@@ -72,23 +72,11 @@ static bool member_named(const struct member_ref *who, const void *arg)
            (who->user->global_name && !strncasecmp(who->user->global_name, arg, n));
 }
 
-static bool members_limit(struct rest_call *c, uint64_t *limit)
-{
-    char text[24];
-    *limit = 1;
-    if (query_text(c, "limit", text, sizeof text) &&
-        (!query_number(c, "limit", limit) || *limit < 1 || *limit > 1000)) {
-        rest_invalid(c, "limit", "NUMBER_TYPE_MAX", "int value should be between 1 and 1000.");
-        return false;
-    }
-    return true;
-}
-
 void rest_members_get(struct rest_call *c)
 {
     uint64_t limit, after = 0;
     query_number(c, "after", &after);
-    if (members_limit(c, &limit))
+    if (query_limit(c, 1, 1000, &limit))
         members_reply(c, member_after, &after, limit);
 }
 
@@ -96,7 +84,7 @@ void rest_members_search(struct rest_call *c)
 {
     uint64_t limit;
     char encoded[512], query[512];
-    if (!members_limit(c, &limit))
+    if (!query_limit(c, 1, 1000, &limit))
         return;
     if (!query_text(c, "query", encoded, sizeof encoded) ||
         !percent_decode(encoded, strlen(encoded), query, sizeof query)) {
@@ -325,6 +313,59 @@ void rest_member_self_patch(struct rest_call *c)
     member_clear(&p.now);
 }
 
+bool rest_outranks(struct rest_call *c, uint64_t user_id)
+{
+    if (model_rank(c->guild, user_id) < model_rank(c->guild, c->user_id))
+        return true;
+    rest_error(c, 403, 50013, "Missing Permissions");
+    return false;
+}
+
+/* Gives or takes the role of the path. */
+static void member_role(struct rest_call *c, bool give)
+{
+    const struct member *was = model_member(c->guild, c->match.user_id);
+    const struct role *r = model_role(c->guild, c->match.role_id);
+    if (!was || !r || r->id == c->guild->row.id) {
+        rest_unknown(c, was ? 10011 : model_user(c->m, c->match.user_id) ? 10007 : 10013);
+        return;
+    }
+    if (r->position >= model_rank(c->guild, c->user_id)) {
+        rest_error(c, 403, 50013, "Missing Permissions");
+        return;
+    }
+    if (member_has_role(was, r->id) == give) {
+        rest_send(c, 204, NULL);
+        return;
+    }
+    struct member_patch p = {.self = false};
+    member_copy(&p.now, was);
+    p.now.role_count = 0;
+    p.now.roles = realloc(p.now.roles, (was->role_count + 1) * sizeof *p.now.roles);
+    if (!p.now.roles)
+        abort();
+    for (size_t i = 0; i < was->role_count; i++)
+        if (was->roles[i] != r->id)
+            p.now.roles[p.now.role_count++] = was->roles[i];
+    if (give)
+        p.now.roles[p.now.role_count++] = r->id;
+    struct change *change = rest_change(c);
+    action_member_update(change, c->m, c->guild, &p.now);
+    change_reply(change, 204, NULL);
+    member_clear(&p.now);
+    rest_commit(c, change);
+}
+
+void rest_member_role_put(struct rest_call *c)
+{
+    member_role(c, true);
+}
+
+void rest_member_role_delete(struct rest_call *c)
+{
+    member_role(c, false);
+}
+
 void rest_member_delete(struct rest_call *c)
 {
     uint64_t id = c->match.user_id;
@@ -332,10 +373,8 @@ void rest_member_delete(struct rest_call *c)
         rest_unknown(c, model_user(c->m, id) ? 10007 : 10013);
         return;
     }
-    if (model_rank(c->guild, id) >= model_rank(c->guild, c->user_id)) {
-        rest_error(c, 403, 50013, "Missing Permissions");
+    if (!rest_outranks(c, id))
         return;
-    }
     struct change *change = rest_change(c);
     action_member_leave(change, c->m, c->guild->row.id, id);
     rest_commit(c, change);

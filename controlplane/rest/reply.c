@@ -38,7 +38,7 @@ static const char *status_text(int status)
 
 __attribute__((format(printf, 2, 3))) static void head(struct json_out *o, const char *format, ...)
 {
-    char line[256];
+    char line[768];
     va_list args;
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
@@ -80,24 +80,25 @@ static void head_limits(struct json_out *o, const struct rest_call *c, int statu
              (int)(l->retry_after_ms % 1000));
 }
 
-void rest_send(struct rest_call *c, int status, const char *json)
+/* The whole response; type NULL: no body. `extra` are header lines. */
+static void send_whole(struct rest_call *c, int status, const char *type, const char *extra, const void *body,
+                       size_t length)
 {
     struct json_out *o = &c->rest->reply;
-    size_t length = json ? strlen(json) : 0;
     assert(!c->done_called);
     c->done_called = true;
     json_out_reset(o);
     head(o, "HTTP/1.1 %d %s\r\n", status, status_text(status));
     head_date(o, c->m->now_ms);
-    if (json)
-        head(o, "Content-Type: application/json\r\n");
+    if (type)
+        head(o, "Content-Type: %s\r\n%s", type, extra);
     if (status != 204)
         head(o, "Content-Length: %zu\r\n", length);
     head_limits(o, c, status);
     if (status == 429)
         head(o, "X-RateLimit-Scope: user\r\n%s", c->limit_global ? "X-RateLimit-Global: true\r\n" : "");
     head(o, "Connection: %s\r\n\r\n", c->keep_alive ? "keep-alive" : "close");
-    out_bytes(o, json, length);
+    out_bytes(o, body, length);
     struct rest_reply reply = {.status = status,
                                .data = o->data,
                                .length = o->length,
@@ -106,6 +107,47 @@ void rest_send(struct rest_call *c, int status, const char *json)
     c->done(c->ctx, &reply);
     c->next = c->rest->answered;
     c->rest->answered = c;
+}
+
+void rest_send(struct rest_call *c, int status, const char *json)
+{
+    send_whole(c, status, json ? "application/json" : NULL, "", json, json ? strlen(json) : 0);
+}
+
+/* Types that a browser runs, styles with or shows as a page are served as plain text. */
+static const char *harmless(const char *type)
+{
+    static const char *const active[] = {"html", "script", "xml", "svg",  "css",
+                                         "json", "wasm",   "pdf", "flash"};
+    for (size_t i = 0; i < sizeof active / sizeof *active; i++)
+        if (strcasestr(type, active[i]))
+            return "text/plain; charset=utf-8";
+    return type;
+}
+
+void rest_send_file(struct rest_call *c, const struct attachment *a)
+{
+    char extra[512];
+    snprintf(extra, sizeof extra,
+             "Content-Disposition: attachment; filename=\"%s\"\r\nX-Content-Type-Options: nosniff\r\n"
+             "Content-Security-Policy: default-src 'none'; sandbox\r\n"
+             "Cross-Origin-Resource-Policy: same-site\r\nCache-Control: private, max-age=86400\r\n",
+             a->filename);
+    send_whole(c, 200, harmless(a->content_type), extra, a->data, a->size);
+}
+
+bool rest_limited(struct rest_call *c, const struct limit_state *state, int code, const char *message)
+{
+    char body[192], more[24] = "";
+    c->limit = *state;
+    c->limited = true;
+    if (code)
+        snprintf(more, sizeof more, ",\"code\":%d", code);
+    snprintf(body, sizeof body, "{\"message\":\"%s\",\"retry_after\":%lld.%03d,\"global\":%s%s}", message,
+             (long long)(state->retry_after_ms / 1000), (int)(state->retry_after_ms % 1000),
+             c->limit_global ? "true" : "false", more);
+    rest_send(c, 429, body);
+    return false;
 }
 
 void rest_send_out(struct rest_call *c, int status, struct json_out *body)
@@ -159,15 +201,11 @@ void rest_unknown(struct rest_call *c, int code)
     static const struct {
         int code;
         const char *what;
-    } table[] = {{10003, "Unknown Channel"},
-                 {10004, "Unknown Guild"},
-                 {10007, "Unknown Member"},
-                 {10008, "Unknown Message"},
-                 {10009, "Unknown permission overwrite"},
-                 {10011, "Unknown Role"},
-                 {10013, "Unknown User"},
-                 {10014, "Unknown Emoji"},
-                 {10065, "Unknown Voice State"}};
+    } table[] = {
+        {10003, "Unknown Channel"}, {10004, "Unknown Guild"},      {10006, "Unknown Invite"},
+        {10007, "Unknown Member"},  {10008, "Unknown Message"},    {10009, "Unknown permission overwrite"},
+        {10011, "Unknown Role"},    {10013, "Unknown User"},       {10014, "Unknown Emoji"},
+        {10026, "Unknown Ban"},     {10065, "Unknown Voice State"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].code == code) {
             rest_error(c, 404, code, table[i].what);
@@ -197,11 +235,18 @@ void rest_store_failed(struct rest_call *c, enum store_status status)
     case STORE_TOO_MANY_REACTIONS:
         rest_error(c, 403, 30010, "Maximum number of reactions reached (20)");
         break;
+    case STORE_TOO_MANY_PINS:
+        rest_error(c, 400, 30003, "Maximum number of pins reached (250)");
+        break;
     case STORE_MAY_NOT_ADD:
         rest_error(c, 403, 50013, "Missing Permissions");
         break;
     default:
-        rest_error(c, status == STORE_DISK_FULL ? 507 : 503, 0, store_status_text(status));
+        rest_error(c,
+                   status == STORE_DISK_FULL  ? 507
+                   : status == STORE_POISONED ? 500
+                                              : 503,
+                   0, store_status_text(status));
         break;
     }
 }

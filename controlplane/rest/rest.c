@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#define JSON_DEPTH_MAX 32
 
 void rest_config_defaults(struct rest_config *c)
 {
@@ -45,6 +42,9 @@ static void rest_free_answered(struct rest *r)
         r->answered = c->next;
         json_decref(c->body);
         free(c->query);
+        free(c->reason);
+        struct message files = {.attachments = c->files, .attachment_count = c->file_count};
+        attachments_clear(&files);
         free(c);
     }
 }
@@ -57,10 +57,13 @@ void rest_close(struct rest *r)
     free(r);
 }
 
-/* Takes "/api" and the version away; false: the path does not begin so. */
+/* Takes "/api" and the version away; false: the path does not begin so. Files are served beside it. */
 static bool path_strip(const char **path, size_t *length)
 {
+    static const char files[] = "/attachments/";
     const char *at = *path, *end = at + *length;
+    if (*length >= sizeof files && !memcmp(at, files, sizeof files - 1))
+        return true;
     if (*length < 5 || memcmp(at, "/api", 4))
         return false;
     at += 4;
@@ -89,14 +92,8 @@ static bool border_limit(struct rest_call *c, const struct rest_limit *l, uint32
     c->limited = true;
     if (pass)
         return true;
-    char body[128];
     c->limit_global = global;
-    snprintf(body, sizeof body,
-             "{\"message\":\"You are being rate limited.\",\"retry_after\":%lld.%03d,\"global\":%s}",
-             (long long)(state.retry_after_ms / 1000), (int)(state.retry_after_ms % 1000),
-             global ? "true" : "false");
-    rest_send(c, 429, body);
-    return false;
+    return rest_limited(c, &state, 0, "You are being rate limited.");
 }
 
 static bool border_limits(struct rest_call *c)
@@ -124,61 +121,31 @@ static bool border_authorize(struct rest_call *c, const struct rest_request *q)
     return false;
 }
 
-/* No deeper than JSON_DEPTH_MAX, judged before anything recursive looks at it. */
-static bool json_shallow(const char *text, size_t length)
+/* A direct message channel: only the two, and only what makes sense between two. */
+static bool border_direct(struct rest_call *c)
 {
-    int depth = 0;
-    bool string = false;
-    for (size_t i = 0; i < length; i++) {
-        if (string) {
-            if (text[i] == '\\')
-                i++;
-            else if (text[i] == '"')
-                string = false;
-        } else if (text[i] == '"') {
-            string = true;
-        } else if (text[i] == '{' || text[i] == '[') {
-            if (++depth > JSON_DEPTH_MAX)
-                return false;
-        } else if (text[i] == '}' || text[i] == ']') {
-            depth--;
-        }
+    c->permissions = model_channel_permissions(c->m, c->channel, c->user_id);
+    if (!c->permissions) {
+        rest_error(c, 403, 50001, "Missing Access");
+        return false;
+    }
+    if (!(c->match.route->flags & ROUTE_DIRECT)) {
+        rest_error(c, 403, 50003, "Cannot execute action on a DM channel");
+        return false;
     }
     return true;
 }
 
-static bool content_is_json(const struct rest_request *q)
+/* The guild, seen by a member of it, who has what the route asks for. */
+static bool border_guild(struct rest_call *c)
 {
-    static const char want[] = "application/json";
-    size_t n = sizeof want - 1;
-    return q->content_type && q->content_type_length >= n && !strncasecmp(q->content_type, want, n) &&
-           (q->content_type_length == n || q->content_type[n] == ';' || q->content_type[n] == ' ');
-}
-
-static bool border_body(struct rest_call *c, const struct rest_request *q)
-{
-    if (!(c->match.route->flags & ROUTE_BODY) || q->body_length == 0) {
-        c->body = json_object();
-        return true;
-    }
-    if (q->body_length > REST_BODY_MAX) {
-        rest_error(c, 413, 40005, "Request entity too large");
+    c->permissions = model_permissions(c->m, c->guild, c->channel, c->user_id);
+    if (!model_member(c->guild, c->user_id) || (c->channel && !(c->permissions & PERM_VIEW_CHANNEL))) {
+        rest_error(c, 403, 50001, "Missing Access");
         return false;
     }
-    if (!content_is_json(q)) {
-        rest_invalid(c, NULL, "CONTENT_TYPE_INVALID",
-                     "Expected \"Content-Type\" header to be application/json.");
-        return false;
-    }
-    c->body = json_shallow(q->body, q->body_length)
-                  ? json_loadb(q->body, q->body_length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL)
-                  : NULL;
-    if (!c->body) {
-        rest_error(c, 400, 50109, "The request body contains invalid JSON.");
-        return false;
-    }
-    if (!json_is_object(c->body)) {
-        rest_invalid(c, NULL, "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a DictType");
+    if (c->match.route->permission & ~c->permissions) {
+        rest_error(c, 403, 50013, "Missing Permissions");
         return false;
     }
     return true;
@@ -188,28 +155,29 @@ static bool border_body(struct rest_call *c, const struct rest_request *q)
 static bool border_named(struct rest_call *c)
 {
     struct model *m = c->m;
-    c->channel = model_channel(m, c->match.channel_id);
-    c->guild = model_guild(m, c->channel ? c->channel->guild_id : c->match.guild_id);
-    if (c->match.channel_named && (!c->channel || !c->guild)) {
+    const struct route_match *match = &c->match;
+    c->channel = model_channel(m, match->channel_id);
+    c->invite = match->invite_named ? model_invite(m, match->invite, strlen(match->invite)) : NULL;
+    c->guild = model_guild(m, c->channel  ? c->channel->guild_id
+                              : c->invite ? c->invite->guild_id
+                                          : match->guild_id);
+    if (match->channel_named && (!c->channel || (!c->guild && c->channel->guild_id))) {
         rest_unknown(c, 10003);
         return false;
     }
-    if (c->match.guild_named && !c->guild) {
+    if (match->guild_named && !c->guild) {
         rest_unknown(c, 10004);
         return false;
     }
-    if (!c->guild)
-        return true;
-    c->permissions = model_permissions(m, c->guild, c->channel, c->user_id);
-    if (!model_member(c->guild, c->user_id) || (c->channel && !(c->permissions & PERM_VIEW_CHANNEL))) {
-        rest_error(c, 403, 50001, "Missing Access");
+    if (match->invite_named && !c->guild) {
+        rest_unknown(c, 10006);
         return false;
     }
-    if (c->match.route->permission & ~c->permissions) {
-        rest_error(c, 403, 50013, "Missing Permissions");
+    if (c->invite) /* one need not be a member: the handlers judge */
+        c->permissions = model_permissions(m, c->guild, NULL, c->user_id);
+    else if (c->channel && !c->guild ? !border_direct(c) : c->guild && !border_guild(c))
         return false;
-    }
-    if (c->match.bad_emoji) {
+    if (match->bad_emoji) {
         rest_unknown(c, 10014);
         return false;
     }
@@ -219,18 +187,21 @@ static bool border_named(struct rest_call *c)
 static void call_proceed(void *ctx)
 {
     struct rest_call *c = ctx;
-    bool full;
     if (!border_named(c))
         return;
-    if ((c->match.route->flags & ROUTE_CHANGES) && c->guild) {
-        if (change_wait(c->m, c->guild->row.id, call_proceed, c, &full))
-            return;
-        if (full) {
-            rest_error(c, 503, 0, "too many changes wait for this guild");
-            return;
-        }
-    }
+    if ((c->match.route->flags & ROUTE_CHANGES) && c->guild && rest_wait(c, c->guild->row.id))
+        return;
     c->match.route->handler(c);
+}
+
+bool rest_wait(struct rest_call *c, uint64_t id)
+{
+    bool full;
+    if (change_wait(c->m, id, call_proceed, c, &full))
+        return true;
+    if (full)
+        rest_error(c, 503, 0, "too many changes wait for this guild");
+    return full;
 }
 
 static void call_replayed(struct store_op *op, void *ctx)
@@ -254,6 +225,18 @@ static void call_start(struct rest_call *c)
     rest_submit(c, store_op_new(STORE_REPLAY, call_replayed, c));
 }
 
+/* X-Audit-Log-Reason: percent-encoded, at most 512 characters; NULL when it is none of that. */
+static char *reason_decode(const char *text, size_t length)
+{
+    char decoded[2048 + 1];
+    if (!percent_decode(text, length, decoded, sizeof decoded))
+        return NULL;
+    json_t *valid = json_string(decoded); /* refuses what is not UTF-8 */
+    char *reason = valid && text_code_points(decoded) <= 512 ? text_copy(decoded) : NULL;
+    json_decref(valid);
+    return reason;
+}
+
 void rest_handle(struct rest *r, const struct rest_request *q, rest_done_fn *done, void *ctx)
 {
     struct rest_call *c = calloc(1, sizeof *c);
@@ -261,10 +244,13 @@ void rest_handle(struct rest *r, const struct rest_request *q, rest_done_fn *don
     size_t length = q->path_length;
     if (!c)
         abort();
+    rest_free_answered(r);
     *c = (struct rest_call){
         .rest = r, .m = r->m, .done = done, .ctx = ctx, .key = q->key, .keep_alive = q->keep_alive};
     if (q->query_length)
         c->query = strndup(q->query, q->query_length);
+    if (q->reason_length)
+        c->reason = reason_decode(q->reason, q->reason_length);
     if (!path_strip(&path, &length) || !route_find(q->method, path, length, &c->match)) {
         if (c->match.path_known)
             rest_error(c, 405, 0, "405: Method Not Allowed");
@@ -272,7 +258,7 @@ void rest_handle(struct rest *r, const struct rest_request *q, rest_done_fn *don
             rest_error(c, 404, 0, "404: Not Found");
         return;
     }
-    if (border_authorize(c, q) && border_limits(c) && border_body(c, q))
+    if (border_authorize(c, q) && border_limits(c) && rest_read_body(c, q))
         call_start(c);
 }
 
@@ -288,7 +274,7 @@ void rest_submit(struct rest_call *c, struct store_op *op)
 
 struct change *rest_change(struct rest_call *c)
 {
-    return change_begin(c->m, &c->key, c->guild->row.id);
+    return change_begin(c->m, &c->key, c->guild ? c->guild->row.id : 0);
 }
 
 static void call_committed(void *ctx, enum store_status status, int http_status, const char *body)

@@ -14,7 +14,9 @@
 
 #include "controlplane/guilds/model.h"
 
-#define REST_BODY_MAX (256 * 1024)
+#define REST_BODY_MAX                                                                                        \
+    (256 * 1024) /* of JSON; how long a body with files may be is the dataplane's to say                     \
+                  */
 
 enum rest_method { REST_GET, REST_POST, REST_PUT, REST_PATCH, REST_DELETE, REST_OTHER };
 
@@ -29,6 +31,8 @@ struct rest_request {
     size_t authorization_length;
     const char *content_type;
     size_t content_type_length;
+    const char *reason; /* X-Audit-Log-Reason, percent-encoded */
+    size_t reason_length;
     const char *body;
     size_t body_length;
     struct request_key key; /* boot id, worker and ring entry number */
@@ -66,6 +70,11 @@ struct rest_limit {
     uint32_t window_ms;
 };
 
+/* session_start_limit of GET /gateway/bot */
+struct rest_starts {
+    uint32_t total, remaining, reset_after_ms, max_concurrency;
+};
+
 struct rest_config {
     const char *gateway_url; /* "wss://198.18.0.1", without query */
     const char *region_id, *region_name;
@@ -74,8 +83,12 @@ struct rest_config {
     struct rest_limit global; /* every request of one account */
     /* The voice channel the user is in, or 0; NULL: nobody is in voice. */
     uint64_t (*voice_channel)(void *ctx, uint64_t guild_id, uint64_t user_id);
+    /* That of the user's voice state; false: not in voice. The session id's text goes to `id` (64 bytes). */
+    bool (*voice_state)(void *ctx, uint64_t guild_id, uint64_t user_id, struct voice_state *state, char *id);
     /* online members of a guild, for with_counts; NULL: unknown */
     uint64_t (*online_count)(void *ctx, uint64_t guild_id);
+    /* How many sessions the account may start; NULL: session_start_total, one at a time. */
+    struct rest_starts (*starts)(void *ctx, uint64_t user_id);
     void *hook_ctx;
 };
 

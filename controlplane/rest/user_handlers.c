@@ -17,17 +17,20 @@ void rest_gateway(struct rest_call *c)
 
 void rest_gateway_bot(struct rest_call *c)
 {
+    const struct rest_config *rc = &c->rest->config;
     struct json_out body = {0};
-    int64_t total = c->rest->config.session_start_total;
+    struct rest_starts s = {rc->session_start_total, rc->session_start_total, 0, 1};
+    if (rc->starts)
+        s = rc->starts(rc->hook_ctx, c->user_id);
     out_object(&body);
-    out_field_string(&body, "url", c->rest->config.gateway_url);
+    out_field_string(&body, "url", rc->gateway_url);
     out_field_int(&body, "shards", 1);
     out_key(&body, "session_start_limit");
     out_object(&body);
-    out_field_int(&body, "total", total);
-    out_field_int(&body, "remaining", total - 1);
-    out_field_int(&body, "reset_after", 14400000);
-    out_field_int(&body, "max_concurrency", 1);
+    out_field_int(&body, "total", s.total);
+    out_field_int(&body, "remaining", s.remaining);
+    out_field_int(&body, "reset_after", s.reset_after_ms);
+    out_field_int(&body, "max_concurrency", s.max_concurrency);
     out_object_end(&body);
     out_object_end(&body);
     rest_send_out(c, 200, &body);
@@ -83,17 +86,22 @@ static void user_guild(struct rest_call *c, struct json_out *body, const struct 
     out_field_bool(body, "owner", g->row.owner_id == c->user_id);
     out_field_id(body, "permissions", model_permissions(c->m, g, NULL, c->user_id));
     out_field_empty_list(body, "features");
+    if (query_flag(c, "with_counts")) {
+        out_field_int(body, "approximate_member_count", (int64_t)g->members.count);
+        out_field_int(body, "approximate_presence_count", (int64_t)rest_online(c, g->row.id));
+    }
     out_object_end(body);
 }
 
 void rest_user_guilds(struct rest_call *c)
 {
     const struct account *a = model_account(c->m, c->user_id);
-    uint64_t before = UINT64_MAX, after = 0, limit = 200;
+    uint64_t before = UINT64_MAX, after = 0, limit;
     struct json_out body = {0};
+    if (!query_limit(c, 200, 200, &limit))
+        return;
     query_number(c, "before", &before);
     query_number(c, "after", &after);
-    query_number(c, "limit", &limit);
     struct guild_state **sorted = calloc(a->guild_count + 1, sizeof(struct guild_state *));
     if (!sorted)
         abort();

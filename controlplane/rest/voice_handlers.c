@@ -1,31 +1,64 @@
 /*
- * Voice states in stage channels: asking for the word, giving it, taking it. What is asked for lives in the
- * voice state alone; nothing of it is stored.
+ * Voice states over REST, and stage channels: asking for the word, giving it, taking it. What is asked for
+ * lives in the voice state alone; nothing of it is stored.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/rest/call.h"
+
+/* The channel that the user is in, with his voice state; NULL, after having answered, when the caller may not
+ * know of one. */
+static const struct channel *state_of(struct rest_call *c, uint64_t user_id, struct voice_state *v,
+                                      char id[64])
+{
+    const struct rest_config *config = &c->rest->config;
+    if (config->voice_state && config->voice_state(config->hook_ctx, c->guild->row.id, user_id, v, id)) {
+        const struct channel *in = model_channel(c->m, v->channel_id);
+        if (in && (model_permissions(c->m, c->guild, in, c->user_id) & PERM_VIEW_CHANNEL))
+            return in;
+    }
+    rest_unknown(c, 10065);
+    return NULL;
+}
+
+static void voice_get(struct rest_call *c, uint64_t user_id)
+{
+    struct voice_state v;
+    struct member_ref who;
+    struct json_out body = {0};
+    char id[64] = "";
+    if (!state_of(c, user_id, &v, id))
+        return;
+    v.session_id = id;
+    object_voice_state(&body, &v, model_member_ref(c->m, c->guild, user_id, &who) ? &who : NULL);
+    rest_send_out(c, 200, &body);
+}
+
+void rest_voice_self_get(struct rest_call *c)
+{
+    voice_get(c, c->user_id);
+}
+
+void rest_voice_get(struct rest_call *c)
+{
+    voice_get(c, c->match.user_id);
+}
 
 /* The stage channel that the user is in; NULL, after having answered, where he is in none, or not in the one
  * named. */
 static const struct channel *stage_of(struct rest_call *c, uint64_t user_id)
 {
-    const struct rest_config *config = &c->rest->config;
+    struct voice_state v;
+    char id[64];
     uint64_t named = 0;
     bool given;
     if (!field_id(c, "channel_id", &named, &given))
         return NULL;
-    uint64_t in =
-        config->voice_channel ? config->voice_channel(config->hook_ctx, c->guild->row.id, user_id) : 0;
-    const struct channel *channel = model_channel(c->m, in);
-    if (!channel) {
-        rest_unknown(c, 10065);
-        return NULL;
-    }
-    if (channel->type != CHANNEL_STAGE || (given && named != in)) {
+    const struct channel *in = state_of(c, user_id, &v, id);
+    if (in && (in->type != CHANNEL_STAGE || (given && named != in->id))) {
         rest_error(c, 403, 50024, "Cannot execute action on this channel type");
         return NULL;
     }
-    return channel;
+    return in;
 }
 
 static bool may(struct rest_call *c, const struct channel *channel, uint64_t permission)
@@ -43,7 +76,7 @@ static void commit(struct rest_call *c, const struct effect *e)
     rest_commit(c, change);
 }
 
-void rest_voice_state_self_patch(struct rest_call *c)
+void rest_voice_self_patch(struct rest_call *c)
 {
     const struct channel *channel = stage_of(c, c->user_id);
     const char *asked = NULL;
@@ -62,7 +95,7 @@ void rest_voice_state_self_patch(struct rest_call *c)
     commit(c, &e);
 }
 
-void rest_voice_state_patch(struct rest_call *c)
+void rest_voice_patch(struct rest_call *c)
 {
     const struct channel *channel = stage_of(c, c->match.user_id);
     bool suppress = false;

@@ -9,8 +9,12 @@
 #include "controlplane/events/audience.h"
 #include "controlplane/events/topics.h"
 #include "controlplane/protocol/opcodes.h"
+#include "controlplane/presence/lists.h"
+#include "controlplane/presence/presence.h"
 #include "controlplane/routes/maps.h"
+#include "controlplane/sessions/drain.h"
 #include "controlplane/sessions/gateway.h"
+#include "controlplane/sessions/starts.h"
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/voice/voice.h"
 #include "token.h"
@@ -28,6 +32,9 @@ void control_config_defaults(struct control_config *c)
                                  .identify_gateway_ms = 30000,
                                  .identify_voice_ms = 15000,
                                  .payloads_per_minute = 120,
+                                 .box = 1,
+                                 .max_concurrency = 16,
+                                 .identifies_per_day = 10000,
                                  .intents_allowed = UINT32_MAX};
 }
 
@@ -65,7 +72,9 @@ void control_open(struct control *c, struct region_link *l, struct model *m,
     topics_open(c);
     session_table_open(c);
     voice_open(c);
+    drain_open(c);
     audiences_open(c);
+    lists_open(c);
     inputs_open(&c->inputs, l, control_input, c);
 }
 
@@ -74,12 +83,15 @@ void control_close(struct control *c)
     c->model->sink = NULL;
     inputs_close(&c->inputs);
     voice_close(c);
+    lists_close(c);
     audiences_close(c);
     session_table_close(c);
     map_writer_close(c->voice_map);
     map_writer_close(c->owner_map);
     deadlines_free(&c->deadlines);
     json_out_free(&c->out);
+    json_out_free(&c->item);
+    starts_free(c);
     free(c->chunk_ids);
 }
 
@@ -226,6 +238,42 @@ static void away_for_long(struct control *c, uint64_t subject)
         gateway_end(c, session, 0);
 }
 
+static void due(struct control *c, const struct deadline *d)
+{
+    uint32_t session = SESSION_NONE;
+    switch (d->kind) {
+    case DEADLINE_IDENTIFY:
+        unidentified(c, d->subject);
+        break;
+    case DEADLINE_AWAY:
+        away_for_long(c, d->subject);
+        break;
+    case DEADLINE_AFK:
+        voice_afk_due(c, (uint32_t)d->subject);
+        break;
+    case DEADLINE_TOKEN:
+        voice_token_due(c, (uint32_t)d->subject);
+        break;
+    case DEADLINE_GONE:
+        if ((session = session_of_subject(c, d->subject)) != SESSION_NONE)
+            presence_gone(c, session);
+        break;
+    case DEADLINE_PRESENCE:
+        if ((session = session_of_subject(c, d->subject)) != SESSION_NONE)
+            presence_due(c, session);
+        break;
+    case DEADLINE_DRAIN:
+        drain_wave(c);
+        break;
+    case DEADLINE_HELD:
+        drain_held(c, d->subject);
+        break;
+    case DEADLINE_LISTS:
+        lists_flush(c);
+        break;
+    }
+}
+
 unsigned control_timers(struct control *c, uint64_t now_ms, unsigned max)
 {
     struct deadline d;
@@ -234,14 +282,7 @@ unsigned control_timers(struct control *c, uint64_t now_ms, unsigned max)
     c->model->now_ms = (int64_t)now_ms;
     while (n < max && link_room(c->link) && deadlines_due(&c->deadlines, now_ms, &d)) {
         link_begin(c->link);
-        if (d.kind == DEADLINE_IDENTIFY)
-            unidentified(c, d.subject);
-        else if (d.kind == DEADLINE_AWAY)
-            away_for_long(c, d.subject);
-        else if (d.kind == DEADLINE_AFK)
-            voice_afk_due(c, (uint32_t)d.subject);
-        else
-            voice_token_due(c, (uint32_t)d.subject);
+        due(c, &d);
         link_end(c->link);
         n++;
     }

@@ -38,8 +38,11 @@ struct control_config {
     uint32_t identify_gateway_ms; /* a connection must identify within */
     uint32_t identify_voice_ms;
     uint32_t payloads_per_minute;
-    uint32_t identify_gap_ms; /* between two identifies of one account and shard; 0: not limited */
-    uint32_t intents_allowed; /* 4014 for others */
+    uint32_t identify_gap_ms;    /* between two identifies of one account and shard; 0: not limited */
+    uint32_t intents_allowed;    /* 4014 for others */
+    uint16_t box;                /* this one's number; session ids bear it */
+    uint32_t max_concurrency;    /* identifies of one account within 5 s; 0: not limited */
+    uint32_t identifies_per_day; /* of one account; 0: not limited */
 };
 
 void control_config_defaults(struct control_config *c);
@@ -68,7 +71,8 @@ struct audience {
     struct index_map at;                          /* session + 1 -> place in members */
     struct permission_class class[TOPIC_CLASSES]; /* 0: sees every channel */
     bool overflow; /* more classes would be needed: restricted events are dispatched to each session apart */
-    uint32_t *voice; /* voice slots of the guild */
+    struct member_list *lists; /* presence/lists.h */
+    uint32_t *voice;           /* voice slots of the guild */
     uint32_t voice_count, voice_capacity;
 };
 
@@ -99,7 +103,8 @@ struct user_link {
     uint32_t next, prev;
 };
 
-struct map_writer; /* routes/maps.h */
+struct map_writer;  /* routes/maps.h */
+struct member_list; /* presence/lists.h */
 
 struct control {
     struct region_link *link;
@@ -108,12 +113,15 @@ struct control {
     struct control_config config;
     uint64_t now_ms; /* unix time */
     struct deadlines deadlines;
-    struct json_out out; /* for one payload at a time */
+    struct json_out out;  /* for one payload at a time */
+    struct json_out item; /* for one item of a list */
+    bool lists_due;       /* DEADLINE_LISTS is on its way */
     /* sessions */
     struct index_map by_connection; /* handle -> session */
     struct index_map by_id;         /* first 8 bytes of the id -> session */
     struct index_map by_user;       /* user id -> first of its sessions */
     struct user_link *user_links;   /* by session */
+    struct index_map starts;        /* user id -> struct starts */
     uint32_t gateway_sessions, voice_sessions;
     /* audiences and rooms */
     struct index_map audiences; /* guild id -> struct audience */

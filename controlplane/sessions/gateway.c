@@ -9,8 +9,10 @@
 #include "controlplane/events/audience.h"
 #include "controlplane/events/publish.h"
 #include "config/log.h"
+#include "controlplane/presence/lists.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/protocol/opcodes.h"
+#include "controlplane/sessions/drain.h"
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/voice/voice.h"
@@ -136,6 +138,17 @@ static void unknown(struct control *c, uint32_t session)
                    "unknown opcode");
 }
 
+/* Op 14 and 37, of user clients alone. */
+static void subscriptions(struct control *c, uint32_t session, int op, const json_t *d)
+{
+    const struct user *u = model_user(c->model, session_of(c, session)->user_id);
+    if (u && u->bot)
+        unknown(c, session);
+    else if (!(op == GATEWAY_OP_GUILD_SUBSCRIPTIONS ? lists_subscribe : lists_subscribe_bulk)(c, session, d))
+        gateway_refuse(c, session_of(c, session)->connection, GATEWAY_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON,
+                       "decode error");
+}
+
 /* From a connection that has a session. */
 static enum input_result act(struct control *c, uint32_t session, int op, const json_t *d, uint64_t entry,
                              uint64_t *cursor)
@@ -160,10 +173,14 @@ static enum input_result act(struct control *c, uint32_t session, int op, const 
         break;
     case GATEWAY_OP_REQUEST_GUILD_MEMBERS:
         return gateway_members(c, session, d, entry, cursor);
-    case 31:
+    case GATEWAY_OP_GUILD_SUBSCRIPTIONS:
+    case GATEWAY_OP_GUILD_SUBSCRIPTIONS_BULK:
+        subscriptions(c, session, op, d);
+        break;
+    case GATEWAY_OP_REQUEST_SOUNDBOARD_SOUNDS:
         soundboards(c, session, d);
         break;
-    case 43:
+    case GATEWAY_OP_REQUEST_CHANNEL_INFO:
         channel_info(c, session, d);
         break;
     default:
@@ -176,11 +193,16 @@ static enum input_result take(struct control *c, uint64_t connection, int op, co
                               uint64_t *cursor)
 {
     uint32_t session = session_by_connection(c, connection);
-    if (op == GATEWAY_OP_HEARTBEAT || op == 40) { /* one that the dataplane's strict parser did not take */
+    if (op == GATEWAY_OP_HEARTBEAT ||
+        op == GATEWAY_OP_QOS_HEARTBEAT) { /* one that the dataplane's strict parser did not take */
         send_text(c, connection, "{\"op\":11,\"d\":null}");
         return INPUT_DONE;
     }
     if (session == SESSION_NONE) {
+        if (c->link->area->draining && (op == GATEWAY_OP_IDENTIFY || op == GATEWAY_OP_RESUME)) {
+            drain_hold(c, connection);
+            return INPUT_DONE;
+        }
         if (op == GATEWAY_OP_IDENTIFY && !*cursor)
             return gateway_identify(c, connection, d, cursor);
         if (op == GATEWAY_OP_RESUME)
@@ -244,6 +266,7 @@ void gateway_closed(struct control *c, uint32_t session, const struct notice_clo
     session_connect(c, session, 0);
     deadlines_add(&c->deadlines, c->now_ms + c->config.keep_gateway_ms, DEADLINE_AWAY,
                   session_subject(c, session));
+    presence_away(c, session, n->code == GATEWAY_CLOSE_SESSION_TIMED_OUT && !n->by_peer);
     log_event(LOG_INFO, "session_away", "session=%u code=%u", session, n->code);
 }
 
@@ -271,6 +294,7 @@ void gateway_end(struct control *c, uint32_t session, uint16_t code)
     struct session_control *s = session_touch(c, session);
     const struct account *account = model_account(c->model, s->user_id);
     voice_states_end(c, session);
+    lists_end(c, session);
     presence_clear(c, session);
     for (size_t i = 0; account && i < account->guild_count; i++) {
         uint64_t guild_id = account->guilds[i]->row.id;

@@ -15,6 +15,7 @@
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/sessions/snapshot.h"
+#include "controlplane/sessions/starts.h"
 #include "controlplane/voice/voice.h"
 
 #define GUILDS_PER_SHARD_MAX 2500u
@@ -72,7 +73,7 @@ static const struct user *check(struct control *c, uint64_t connection, const js
         refuse(c, connection, GATEWAY_CLOSE_DISALLOWED_INTENTS, DROP_CONTROL_JSON, "disallowed intents");
     else if (guilds_of_shard(model_account(c->model, u->id), i) > GUILDS_PER_SHARD_MAX)
         refuse(c, connection, GATEWAY_CLOSE_SHARDING_REQUIRED, DROP_CONTROL_JSON, "sharding required");
-    else if (too_soon(c, u->id, i))
+    else if (too_soon(c, u->id, i) || !starts_take(c, u->id))
         gateway_invalid_session(c, connection);
     else
         return u;
@@ -105,7 +106,9 @@ static uint32_t begin(struct control *c, uint64_t connection, const struct user 
     const struct connection *n = connection_of(c->link->region, connection, NULL);
     s->worker = (uint8_t)link_worker_of(c->link, connection);
     s->protocol = n ? n->version : 10;
-    s->intents = i->has_intents ? i->intents : INTENTS_KNOWN;
+    /* User clients ask for nothing and get everything, but of presences only what they look at: friends,
+     * lists. */
+    s->intents = i->has_intents ? i->intents : INTENTS_KNOWN & ~(uint32_t)INTENT_GUILD_PRESENCES;
     s->identified_ms = c->now_ms;
     s->window_start_ms = c->now_ms;
     s->window_payloads = 1;
@@ -145,6 +148,7 @@ static enum input_result identify(struct control *c, uint64_t connection, const 
         refuse(c, connection, GATEWAY_CLOSE_UNKNOWN_ERROR, DROP_CONTROL_RATE, "too many sessions");
         return INPUT_DONE;
     }
+    presence_begin(c, session);
     snapshot_ready(c, session);
     presence_set(c, session, &i.presence);
     log_event(LOG_INFO, "session_open", "session=%u user=%" PRIu64 " guilds=%zu intents=%u", session, u->id,
@@ -276,6 +280,7 @@ static void go_on(struct control *c, uint32_t session, uint64_t connection, uint
         session = moved;
     }
     note_encoding(c, session);
+    presence_back(c, session);
     dispatch_resumed(&c->out);
     publish_session(c, session, &c->out);
     log_event(LOG_INFO, "session_resume", "session=%u seq=%u", session, seq);
@@ -293,8 +298,12 @@ void gateway_resume(struct control *c, uint64_t connection, const json_t *d)
     if (!u)
         refuse(c, connection, GATEWAY_CLOSE_AUTHENTICATION_FAILED, DROP_CONTROL_TOKEN,
                "authentication failed");
-    else if (session == SESSION_NONE || session_of(c, session)->user_id != u->id)
+    else if (session == SESSION_NONE || session_of(c, session)->user_id != u->id) {
+        uint16_t box = session_id_box(r.session_id);
+        if (box && box != c->config.box)
+            log_event(LOG_INFO, "resume_elsewhere", "user=%" PRIu64 " box=%u", u->id, box);
         gateway_invalid_session(c, connection);
+    }
     /* A number reaches a client after it stands in the region, so a larger one was never sent. */
     else if (r.seq > session_at(c->link->region, session)->seq_last)
         refuse(c, connection, GATEWAY_CLOSE_INVALID_SEQ, DROP_CONTROL_JSON, "invalid seq");

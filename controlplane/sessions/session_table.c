@@ -4,6 +4,8 @@
  */
 #include "controlplane/sessions/session_table.h"
 
+#include "controlplane/presence/presence.h"
+
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -96,6 +98,8 @@ void session_table_open(struct control *c)
                           s->away_since_ms + (s->kind == SESSION_VOICE ? c->config.keep_voice_ms
                                                                        : c->config.keep_gateway_ms),
                           DEADLINE_AWAY, session_subject(c, i));
+        if (s->kind == SESSION_GATEWAY)
+            presence_open(c, i);
     }
     index_strangers(c);
 }
@@ -149,6 +153,8 @@ uint32_t session_take(struct control *c, enum session_kind kind, uint64_t user_i
                                   .room = ROOM_NONE};
     if (getrandom(s->id, sizeof s->id, 0) != (ssize_t)sizeof s->id)
         abort();
+    s->id[14] = (uint8_t)(c->config.box >> 8);
+    s->id[15] = (uint8_t)c->config.box;
     index_session(c, i, s);
     return i;
 }
@@ -172,6 +178,7 @@ uint32_t session_move(struct control *c, uint32_t session, uint32_t worker)
     /* What goes with the old slot is nothing that anybody knows. */
     memcpy(from->id, id, sizeof id);
     from->activities = (struct chain){0};
+    from->lists = (struct chain){0};
     from->connection = 0;
     index_map_put(&c->by_id, id_key(to->id), i);
     if (to->connection)
@@ -189,6 +196,7 @@ void session_give(struct control *c, uint32_t session)
     user_link_remove(c, session, s->user_id);
     count_kind(c, s->kind, -1);
     chain_free(&s->activities, c->link->blocks, &c->link->txn);
+    chain_free(&s->lists, c->link->blocks, &c->link->txn);
     explicit_bzero(s->voice_token, sizeof s->voice_token);
     explicit_bzero(s->key, sizeof s->key);
     s->kind = SESSION_FREE;
@@ -226,6 +234,12 @@ uint32_t session_by_id_text(const struct control *c, const char *text)
     for (int k = 0; k < 16; k++)
         different |= id[k] ^ s->id[k];
     return !different && s->kind == SESSION_GATEWAY ? i : SESSION_NONE;
+}
+
+uint16_t session_id_box(const char *text)
+{
+    uint8_t id[16] = {0};
+    return id_parse(text, id) ? (uint16_t)(id[14] << 8 | id[15]) : 0;
 }
 
 void session_id_text(const struct session_control *s, char text[SESSION_ID_TEXT])

@@ -11,8 +11,8 @@
 void session_table_open(struct control *c);
 void session_table_close(struct control *c);
 
-/* A slot of this kind for this user, zeroed but for generation and stamp, with a random id, to be bound at
- * `worker` (SESSION_ANYWHERE: not known yet); SESSION_NONE: none left. */
+/* A slot of this kind for this user, zeroed but for generation and stamp, with a random id that names the
+ * box, to be bound at `worker` (SESSION_ANYWHERE: not known yet); SESSION_NONE: none left. */
 #define SESSION_ANYWHERE UINT32_MAX
 uint32_t session_take(struct control *c, enum session_kind kind, uint64_t user_id, uint32_t worker);
 /* The session moves to another slot, with its id and all that it is, because another worker is to have it;
@@ -26,6 +26,8 @@ void session_give(struct control *c, uint32_t session);
 uint32_t session_by_connection(const struct control *c, uint64_t connection);
 /* By the id as clients write it (32 hex digits), gateway sessions only. */
 uint32_t session_by_id_text(const struct control *c, const char *text);
+/* The box that an id names; 0: it is no id. */
+uint16_t session_id_box(const char *text);
 void session_id_text(const struct session_control *s, char text[SESSION_ID_TEXT]);
 
 /* for (i = session_first_of(c, user); i != SESSION_NONE; i = session_next_of(c, i)): all kinds. */

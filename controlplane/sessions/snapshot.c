@@ -47,10 +47,45 @@ const struct guild_state *snapshot_next_guild(const struct control *c, uint32_t 
     return next;
 }
 
+/* What a user account is told of its friends; bots have none. */
+struct friends {
+    struct relation_view *relations;
+    struct presence *presences;
+    struct presence_view *texts;
+};
+
+static void friends_open(const struct control *c, const struct account *a, struct friends *f, struct ready *r)
+{
+    f->relations = array(a->relation_count, sizeof *f->relations);
+    f->presences = array(a->relation_count, sizeof *f->presences);
+    f->texts = array(a->relation_count, sizeof *f->texts);
+    for (size_t i = 0; i < a->relation_count; i++) {
+        const struct relation *one = &a->relations[i];
+        const struct user *u = model_user(c->model, one->user_id);
+        if (!u)
+            continue;
+        f->relations[r->relation_count++] = (struct relation_view){u, (int)one->type};
+        if (one->type == RELATION_FRIEND && presence_of(c, u->id, &f->texts[r->presence_count])) {
+            f->presences[r->presence_count] = f->texts[r->presence_count].shown;
+            r->presence_count++;
+        }
+    }
+    r->relations = f->relations;
+    r->presences = f->presences;
+}
+
+static void friends_close(struct friends *f)
+{
+    free(f->relations);
+    free(f->presences);
+    free(f->texts);
+}
+
 void snapshot_ready(struct control *c, uint32_t session)
 {
     const struct session_control *s = session_of(c, session);
     const struct account *a = model_account(c->model, s->user_id);
+    struct friends friends;
     uint64_t *ids = array(a->guild_count, sizeof *ids);
     char id[SESSION_ID_TEXT];
     struct ready r = {.user = &a->user,
@@ -64,8 +99,10 @@ void snapshot_ready(struct control *c, uint32_t session)
     for (size_t i = 0; i < a->guild_count; i++)
         if (shard_has(s, a->guilds[i]->row.id))
             ids[r.guild_count++] = a->guilds[i]->row.id;
+    friends_open(c, a, &friends, &r);
     dispatch_ready(&c->out, &r);
     publish_session(c, session, &c->out);
+    friends_close(&friends);
     free(ids);
 }
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-bool store_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx)
+bool store_check(const char *path, store_report_fn *report, void *ctx)
 {
     sqlite3 *h;
     sqlite3_stmt *s = NULL;

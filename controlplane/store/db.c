@@ -4,12 +4,13 @@
  */
 #include "controlplane/store/db.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Version 1. A later version appends its own script; a file is brought up one version at a time. */
+/* By version, from 1. A file is brought up one version at a time. */
 static const char *const schema[DB_SCHEMA_VERSION] = {
     "CREATE TABLE accounts(id INTEGER PRIMARY KEY, username TEXT NOT NULL, global_name TEXT, avatar TEXT,"
     "  flags INTEGER NOT NULL, bot INTEGER NOT NULL);"
@@ -45,7 +46,24 @@ static const char *const schema[DB_SCHEMA_VERSION] = {
     "CREATE TABLE outbox(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, channel_id INTEGER NOT NULL,"
     "  message_id INTEGER NOT NULL, user_id INTEGER NOT NULL, author_id INTEGER NOT NULL, payload TEXT,"
     "  boot BLOB, worker INTEGER, entry INTEGER);"
-    "CREATE UNIQUE INDEX requests ON outbox(boot, worker, entry) WHERE boot IS NOT NULL;"};
+    "CREATE UNIQUE INDEX requests ON outbox(boot, worker, entry) WHERE boot IS NOT NULL;",
+    "ALTER TABLE channels ADD COLUMN recipient_a INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE channels ADD COLUMN recipient_b INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE pins(channel_id INTEGER, message_id INTEGER, pinned_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY(channel_id, message_id)) WITHOUT ROWID;"
+    "INSERT INTO pins SELECT channel_id, id, (id >> 22) + 1420070400000 FROM messages WHERE bits & 4;"
+    "CREATE TABLE attachments(id INTEGER PRIMARY KEY, channel_id INTEGER NOT NULL, message_id INTEGER NOT "
+    "NULL,"
+    "  size INTEGER NOT NULL, key_high INTEGER NOT NULL, key_low INTEGER NOT NULL, filename TEXT NOT NULL,"
+    "  content_type TEXT NOT NULL, description TEXT, data BLOB NOT NULL);"
+    "CREATE INDEX attachments_message ON attachments(channel_id, message_id);"
+    "CREATE TABLE bans(guild_id INTEGER, user_id INTEGER, reason TEXT, PRIMARY KEY(guild_id, user_id)) "
+    "WITHOUT ROWID;"
+    "CREATE TABLE invites(id INTEGER PRIMARY KEY, guild_id INTEGER NOT NULL, channel_id INTEGER NOT NULL,"
+    "  inviter_id INTEGER NOT NULL, created_ms INTEGER NOT NULL, max_age_s INTEGER NOT NULL,"
+    "  max_uses INTEGER NOT NULL, uses INTEGER NOT NULL);"
+    "CREATE INDEX invites_guild ON invites(guild_id);"
+    "CREATE INDEX invites_channel ON invites(channel_id);"};
 
 static const char *const statement_sql[DB_STATEMENTS] = {
 #define DB_STATEMENT_TEXT(name, sql) sql,
@@ -138,6 +156,22 @@ enum store_status db_status(int rc)
         return STORE_CORRUPT;
     default:
         return STORE_IO;
+    }
+}
+
+enum store_status db_failure(int rc)
+{
+    enum store_status status = db_status(rc);
+    if (status != STORE_IO)
+        return status;
+    switch (errno) { /* the last that the system said to this thread */
+    case EROFS:
+        return STORE_READ_ONLY;
+    case ENOSPC:
+    case EDQUOT:
+        return STORE_DISK_FULL;
+    default:
+        return status;
     }
 }
 

@@ -10,7 +10,7 @@
 
 #include <sqlite3.h>
 
-#define DB_SCHEMA_VERSION 1
+#define DB_SCHEMA_VERSION 2
 
 #define MESSAGE_COLUMNS                                                                                      \
     "channel_id, id, author_id, content, nonce, type, reference_id, edited_ms, flags, embeds, components, "  \
@@ -38,6 +38,22 @@
     X(MESSAGE_BY_NONCE, "SELECT " MESSAGE_COLUMNS " FROM messages "                                          \
                         "WHERE author_id = ? AND nonce = ? AND id >= ? AND channel_id = ? "                  \
                         "ORDER BY id LIMIT 1")                                                               \
+    X(FILE_PUT, "INSERT INTO attachments(id, channel_id, message_id, size, key_high, key_low, filename, "    \
+                "content_type, description, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                    \
+    X(FILES_OF, "SELECT id, size, key_high, key_low, filename, content_type, description FROM attachments "  \
+                "WHERE channel_id = ? AND message_id = ? ORDER BY id")                                       \
+    X(FILE_GET, "SELECT id, size, key_high, key_low, filename, content_type, description, data "             \
+                "FROM attachments WHERE id = ?")                                                             \
+    X(FILE_DROP, "DELETE FROM attachments WHERE id = ?")                                                     \
+    X(FILES_DROP, "DELETE FROM attachments WHERE channel_id = ? AND message_id = ?")                         \
+    X(CHANNEL_FILES_DROP, "DELETE FROM attachments WHERE channel_id = ?")                                    \
+    X(PIN_PUT, "INSERT OR REPLACE INTO pins(channel_id, message_id, pinned_ms) VALUES (?, ?, ?)")            \
+    X(PIN_DROP, "DELETE FROM pins WHERE channel_id = ? AND message_id = ?")                                  \
+    X(CHANNEL_PINS_DROP, "DELETE FROM pins WHERE channel_id = ?")                                            \
+    X(PIN_COUNT, "SELECT count(*) FROM pins WHERE channel_id = ?")                                           \
+    X(PINS_OF, "SELECT message_id, pinned_ms FROM pins WHERE channel_id = ? AND pinned_ms < ? "              \
+               "ORDER BY pinned_ms DESC, message_id DESC LIMIT ?")                                           \
+    X(LAST_PIN, "SELECT ifnull(max(pinned_ms), 0) FROM pins WHERE channel_id = ?")                           \
     X(MESSAGE_DROP, "DELETE FROM messages WHERE channel_id = ? AND id = ?")                                  \
     X(CHANNEL_MESSAGES_DROP, "DELETE FROM messages WHERE channel_id = ?")                                    \
     X(HISTORY_BEFORE, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE channel_id = ? AND id <= ? "           \
@@ -49,6 +65,7 @@
                     "VALUES (?, ?, ?, ?)")                                                                   \
     X(REACTION_DROP, "DELETE FROM reactions WHERE message_id = ? AND emoji = ? AND user_id = ?")             \
     X(REACTIONS_DROP, "DELETE FROM reactions WHERE message_id = ?")                                          \
+    X(EMOJI_DROP, "DELETE FROM reactions WHERE message_id = ? AND emoji = ?")                                \
     X(CHANNEL_REACTIONS_DROP, "DELETE FROM reactions WHERE message_id IN "                                   \
                               "(SELECT id FROM messages WHERE channel_id = ?)")                              \
     X(REACTIONS_OF, "SELECT emoji, count(*), max(user_id = ?2) FROM reactions WHERE message_id = ?1 "        \
@@ -74,8 +91,8 @@
     X(ROLE_MEMBERS_DROP, "DELETE FROM member_roles WHERE guild_id = ? AND role_id = ?")                      \
     X(ROLE_OVERWRITES_DROP, "DELETE FROM overwrites WHERE id = ? AND member = 0")                            \
     X(CHANNEL_PUT, "INSERT OR REPLACE INTO channels(id, guild_id, parent_id, type, name, topic, position, "  \
-                   "nsfw, bitrate, user_limit, rate_limit_per_user) "                                        \
-                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                               \
+                   "nsfw, bitrate, user_limit, rate_limit_per_user, recipient_a, recipient_b) "              \
+                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                         \
     X(CHANNEL_DROP, "DELETE FROM channels WHERE id = ?")                                                     \
     X(OVERWRITE_PUT, "INSERT INTO overwrites(channel_id, id, member, allow, deny) VALUES (?, ?, ?, ?, ?)")   \
     X(OVERWRITES_DROP, "DELETE FROM overwrites WHERE channel_id = ?")                                        \
@@ -84,6 +101,17 @@
     X(MEMBER_DROP, "DELETE FROM members WHERE guild_id = ? AND user_id = ?")                                 \
     X(MEMBER_ROLE_PUT, "INSERT INTO member_roles(guild_id, user_id, role_id) VALUES (?, ?, ?)")              \
     X(MEMBER_ROLES_DROP, "DELETE FROM member_roles WHERE guild_id = ? AND user_id = ?")                      \
+    X(BAN_PUT, "INSERT OR REPLACE INTO bans(guild_id, user_id, reason) VALUES (?, ?, ?)")                    \
+    X(BAN_DROP, "DELETE FROM bans WHERE guild_id = ? AND user_id = ?")                                       \
+    X(GUILD_BANS_DROP, "DELETE FROM bans WHERE guild_id = ?")                                                \
+    X(INVITE_PUT, "INSERT OR REPLACE INTO invites(id, guild_id, channel_id, inviter_id, created_ms, "        \
+                  "max_age_s, max_uses, uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                              \
+    X(INVITE_DROP, "DELETE FROM invites WHERE id = ?")                                                       \
+    X(CHANNEL_INVITES_DROP, "DELETE FROM invites WHERE channel_id = ?")                                      \
+    X(GUILD_INVITES_DROP, "DELETE FROM invites WHERE guild_id = ?")                                          \
+    X(LOAD_BANS, "SELECT guild_id, user_id, reason FROM bans")                                               \
+    X(LOAD_INVITES, "SELECT id, guild_id, channel_id, inviter_id, created_ms, max_age_s, max_uses, uses "    \
+                    "FROM invites")                                                                          \
     X(LOAD_USERS, "SELECT id, username, global_name, avatar, flags, bot FROM accounts")                      \
     X(LOAD_TOKENS, "SELECT hash, user_id, created_ms FROM tokens")                                           \
     X(LOAD_GUILDS, "SELECT id, owner_id, name, icon, description, afk_channel_id, afk_timeout, "             \
@@ -91,7 +119,7 @@
     X(LOAD_ROLES, "SELECT id, guild_id, name, permissions, color, position, hoist, managed, mentionable "    \
                   "FROM roles")                                                                              \
     X(LOAD_CHANNELS, "SELECT id, guild_id, parent_id, type, name, topic, position, nsfw, bitrate, "          \
-                     "user_limit, rate_limit_per_user FROM channels")                                        \
+                     "user_limit, rate_limit_per_user, recipient_a, recipient_b FROM channels")              \
     X(LOAD_OVERWRITES, "SELECT id, member, allow, deny FROM overwrites WHERE channel_id = ?")                \
     X(LOAD_MEMBERS, "SELECT guild_id, user_id, nick, joined_ms, timeout_ms, deaf, mute FROM members")        \
     X(LOAD_REQUESTS, "SELECT boot, worker, entry FROM outbox WHERE boot IS NOT NULL")                        \
@@ -112,6 +140,8 @@ struct db {
 int db_open(struct db *d, const char *path, bool create, uint32_t retry_ms, char *error, size_t error_size);
 void db_close(struct db *d);
 enum store_status db_status(int rc);
+/* The same of an operation of this thread that has just failed, with what the system said of it (errno). */
+enum store_status db_failure(int rc);
 
 /*
  * The statement with its parameters: one letter each in `types`: i int64_t, t const char * (NULL: null), b
@@ -134,6 +164,9 @@ int64_t db_message_bits(const struct message *m);
 int db_message_step(struct db *d, sqlite3_stmt *s, struct message *m);
 int db_message_get(struct db *d, uint64_t channel_id, uint64_t id, struct message *m);
 int db_view_fill(struct db *d, struct message_view *v, uint64_t reader_id);
+/* The reactions again, for another reader. */
+int db_view_reactions(struct db *d, struct message_view *v, uint64_t reader_id);
+int db_message_files(struct db *d, struct message *m);
 struct message_view *store_op_view(struct store_op *op); /* appends an empty view */
 void db_outbox_entry(sqlite3_stmt *s, struct outbox_entry *e);
 /* The view that an outbox entry of a message needs, if the message still exists. */
@@ -142,6 +175,8 @@ int db_outbox_view(struct db *d, struct store_op *op);
 /* One operation. Sets op->status for what is no error of the disk; returns SQLITE_OK or the disk's error. */
 int db_mutate(struct db *d, struct store_op *op, uint64_t *outbox_next);
 int db_read(struct db *d, struct store_op *op);
+/* The recorded outcome of the operation's key, if there is one (op->replayed). */
+int db_replay(struct db *d, struct store_op *op);
 int db_put_row(struct db *d, const struct store_row *r);
 int db_remove_row(struct db *d, const struct store_row *r);
 int db_load(struct db *d, const struct store_loader *l, uint64_t *highest_id);

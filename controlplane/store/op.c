@@ -54,8 +54,12 @@ static void row_clear(struct store_row *r)
     case ROW_MEMBER:
         member_clear(&r->member);
         break;
+    case ROW_BAN:
+        ban_clear(&r->ban);
+        break;
     case ROW_TOKEN:
     case ROW_NOTE:
+    case ROW_INVITE:
         break;
     }
 }
@@ -65,8 +69,10 @@ void store_op_unanswer(struct store_op *op)
     for (size_t i = 0; i < op->view_count; i++)
         message_view_clear(&op->views[i]);
     free(op->views);
+    free(op->pinned_ms);
     free(op->entry.payload);
     op->views = NULL;
+    op->pinned_ms = NULL;
     op->view_count = 0;
     op->entry = (struct outbox_entry){0};
     op->replayed = false;

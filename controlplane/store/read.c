@@ -10,6 +10,7 @@
 #define BIT_TTS      1u
 #define BIT_EVERYONE 2u
 #define BIT_PINNED   4u
+#define BIT_FILES    8u
 
 void db_message(sqlite3_stmt *s, struct message *m)
 {
@@ -31,14 +32,42 @@ void db_message(sqlite3_stmt *s, struct message *m)
         .tts = bits & BIT_TTS,
         .mention_everyone = bits & BIT_EVERYONE,
         .pinned = bits & BIT_PINNED,
+        .attachment_count = bits & BIT_FILES ? 1 : 0, /* until db_message_files has counted them */
     };
     if (!m->content)
         m->content = text_copy("");
 }
 
+static void file_row(sqlite3_stmt *s, struct attachment *a)
+{
+    *a = (struct attachment){.id = db_u64(s, 0),
+                             .size = (uint32_t)db_u64(s, 1),
+                             .key = {db_u64(s, 2), db_u64(s, 3)},
+                             .filename = db_text(s, 4),
+                             .content_type = db_text(s, 5),
+                             .description = db_text(s, 6)};
+}
+
+int db_message_files(struct db *d, struct message *m)
+{
+    if (!m->attachment_count)
+        return SQLITE_OK;
+    m->attachment_count = 0;
+    sqlite3_stmt *s = db_bind(d, DB_FILES_OF, "ii", m->channel_id, m->id);
+    int rc = s ? SQLITE_DONE : sqlite3_extended_errcode(d->handle);
+    while (s && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        m->attachments = realloc(m->attachments, (m->attachment_count + 1) * sizeof *m->attachments);
+        if (!m->attachments)
+            abort();
+        file_row(s, &m->attachments[m->attachment_count++]);
+    }
+    return db_end(s, rc);
+}
+
 int64_t db_message_bits(const struct message *m)
 {
-    return (m->tts ? BIT_TTS : 0) | (m->mention_everyone ? BIT_EVERYONE : 0) | (m->pinned ? BIT_PINNED : 0);
+    return (m->tts ? BIT_TTS : 0) | (m->mention_everyone ? BIT_EVERYONE : 0) | (m->pinned ? BIT_PINNED : 0) |
+           (m->attachment_count ? BIT_FILES : 0);
 }
 
 /* Steps a statement that gives at most one message. */
@@ -50,6 +79,13 @@ int db_message_step(struct db *d, sqlite3_stmt *s, struct message *m)
     if (rc == SQLITE_ROW)
         db_message(s, m);
     db_end(s, rc);
+    if (rc == SQLITE_ROW) {
+        int files = db_message_files(d, m);
+        if (files != SQLITE_OK) {
+            message_clear(m);
+            return files;
+        }
+    }
     return rc;
 }
 
@@ -58,8 +94,11 @@ int db_message_get(struct db *d, uint64_t channel_id, uint64_t id, struct messag
     return db_message_step(d, db_bind(d, DB_MESSAGE_GET, "ii", channel_id, id), m);
 }
 
-static int view_reactions(struct db *d, struct message_view *v, uint64_t reader_id)
+int db_view_reactions(struct db *d, struct message_view *v, uint64_t reader_id)
 {
+    for (size_t i = 0; i < v->reaction_count; i++)
+        free(v->reactions[i].emoji);
+    v->reaction_count = 0;
     sqlite3_stmt *s = db_bind(d, DB_REACTIONS_OF, "ii", v->message.id, reader_id);
     int rc = s ? SQLITE_ROW : sqlite3_extended_errcode(d->handle);
     while (s && (rc = sqlite3_step(s)) == SQLITE_ROW) {
@@ -86,7 +125,7 @@ int db_view_fill(struct db *d, struct message_view *v, uint64_t reader_id)
             *v->referenced = to;
         }
     }
-    return view_reactions(d, v, reader_id);
+    return db_view_reactions(d, v, reader_id);
 }
 
 struct message_view *store_op_view(struct store_op *op)
@@ -131,9 +170,17 @@ static int history_half(struct db *d, struct store_op *op, enum db_statement whi
 {
     sqlite3_stmt *s = db_bind(d, which, "iii", op->channel_id, anchor, limit);
     int rc = s ? SQLITE_DONE : sqlite3_extended_errcode(d->handle);
+    size_t first = op->view_count;
     while (s && limit && (rc = sqlite3_step(s)) == SQLITE_ROW)
         db_message(s, &store_op_view(op)->message);
-    return db_end(s, rc);
+    rc = db_end(s, rc);
+    for (size_t i = first; i < op->view_count; i++) {
+        if (rc == SQLITE_OK)
+            rc = db_message_files(d, &op->views[i].message);
+        else
+            op->views[i].message.attachment_count = 0;
+    }
+    return rc;
 }
 
 static void history_reverse(struct store_op *op, size_t count)
@@ -202,9 +249,61 @@ static int read_reactors(struct db *d, struct store_op *op)
     return db_end(s, rc);
 }
 
+static int read_pins(struct db *d, struct store_op *op)
+{
+    sqlite3_stmt *s = db_bind(d, DB_PINS_OF, "iii", op->channel_id, op->before_ms, (uint64_t)op->limit);
+    int rc = s ? SQLITE_DONE : sqlite3_extended_errcode(d->handle);
+    op->ids = calloc((size_t)op->limit + 1, sizeof *op->ids);
+    op->pinned_ms = calloc((size_t)op->limit + 1, sizeof *op->pinned_ms);
+    if (!op->ids || !op->pinned_ms)
+        abort();
+    while (s && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        op->ids[op->id_count] = db_u64(s, 0);
+        op->pinned_ms[op->id_count++] = sqlite3_column_int64(s, 1);
+    }
+    rc = db_end(s, rc);
+    for (size_t i = 0; rc == SQLITE_OK && i < op->id_count; i++) {
+        struct message m;
+        if ((rc = db_message_get(d, op->channel_id, op->ids[i], &m)) != SQLITE_ROW)
+            return rc == SQLITE_DONE ? SQLITE_CORRUPT : rc; /* its pin goes with a message */
+        struct message_view *v = store_op_view(op);
+        v->message = m;
+        rc = db_view_fill(d, v, op->user_id);
+    }
+    return rc;
+}
+
+static int read_file(struct db *d, struct store_op *op)
+{
+    sqlite3_stmt *s = db_bind(d, DB_FILE_GET, "i", op->message_id);
+    int rc = s ? sqlite3_step(s) : sqlite3_extended_errcode(d->handle);
+    if (rc == SQLITE_DONE)
+        op->status = STORE_NOT_FOUND;
+    if (rc == SQLITE_ROW) {
+        struct attachment *a = calloc(1, sizeof *a);
+        if (!a)
+            abort();
+        file_row(s, a);
+        a->data = malloc(a->size + 1u);
+        if (!a->data)
+            abort();
+        if (sqlite3_column_bytes(s, 7) == (int)a->size && a->size)
+            memcpy(a->data, sqlite3_column_blob(s, 7), a->size);
+        else if (a->size)
+            rc = SQLITE_CORRUPT;
+        op->message.attachments = a;
+        op->message.attachment_count = 1;
+    }
+    return db_end(s, rc);
+}
+
 int db_read(struct db *d, struct store_op *op)
 {
     switch (op->verb) {
+    case STORE_PINS:
+        return read_pins(d, op);
+    case STORE_FILE:
+        return read_file(d, op);
     case STORE_HISTORY:
         return read_history(d, op);
     case STORE_REACTORS:

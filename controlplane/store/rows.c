@@ -11,9 +11,9 @@
 
 static int put_channel(struct db *d, const struct channel *c)
 {
-    int rc = db_run(d, DB_CHANNEL_PUT, "iiiittiiiii", c->id, c->guild_id, c->parent_id, I(c->type), c->name,
+    int rc = db_run(d, DB_CHANNEL_PUT, "iiiittiiiiiii", c->id, c->guild_id, c->parent_id, I(c->type), c->name,
                     c->topic, I(c->position), I(c->nsfw), I(c->bitrate), I(c->user_limit),
-                    I(c->rate_limit_per_user));
+                    I(c->rate_limit_per_user), c->recipients[0], c->recipients[1]);
     if (rc == SQLITE_OK)
         rc = db_run(d, DB_OVERWRITES_DROP, "i", c->id);
     for (size_t i = 0; rc == SQLITE_OK && i < c->overwrite_count; i++) {
@@ -39,6 +39,7 @@ int db_put_row(struct db *d, const struct store_row *r)
     const struct user *u = &r->user;
     const struct guild *g = &r->guild;
     const struct role *o = &r->role;
+    const struct invite *i = &r->invite;
     switch (r->kind) {
     case ROW_USER:
         return db_run(d, DB_USER_PUT, "itttii", u->id, u->username, u->global_name, u->avatar, I(u->flags),
@@ -56,6 +57,11 @@ int db_put_row(struct db *d, const struct store_row *r)
         return put_channel(d, &r->channel);
     case ROW_NOTE:
         return note_put(d->handle, &r->note);
+    case ROW_BAN:
+        return db_run(d, DB_BAN_PUT, "iit", r->ban.guild_id, r->ban.user_id, r->ban.reason);
+    case ROW_INVITE:
+        return db_run(d, DB_INVITE_PUT, "iiiiiiii", i->id, i->guild_id, i->channel_id, i->inviter_id,
+                      i->created_ms, I(i->max_age_s), I(i->max_uses), I(i->uses));
     default:
         return put_member(d, &r->member);
     }
@@ -63,8 +69,9 @@ int db_put_row(struct db *d, const struct store_row *r)
 
 static int drop_channel(struct db *d, uint64_t id)
 {
-    static const enum db_statement drops[] = {DB_CHANNEL_REACTIONS_DROP, DB_CHANNEL_MESSAGES_DROP,
-                                              DB_OVERWRITES_DROP, DB_CHANNEL_DROP};
+    static const enum db_statement drops[] = {
+        DB_CHANNEL_REACTIONS_DROP, DB_CHANNEL_MESSAGES_DROP, DB_CHANNEL_FILES_DROP, DB_CHANNEL_PINS_DROP,
+        DB_CHANNEL_INVITES_DROP,   DB_OVERWRITES_DROP,       DB_CHANNEL_DROP};
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof drops / sizeof *drops; i++)
         rc = db_run(d, drops[i], "i", id);
@@ -73,8 +80,9 @@ static int drop_channel(struct db *d, uint64_t id)
 
 static int drop_guild(struct db *d, uint64_t id)
 {
-    static const enum db_statement drops[] = {DB_GUILD_ROLES_DROP, DB_GUILD_MEMBERS_DROP,
-                                              DB_GUILD_MEMBER_ROLES_DROP, DB_GUILD_DROP};
+    static const enum db_statement drops[] = {DB_GUILD_ROLES_DROP,        DB_GUILD_MEMBERS_DROP,
+                                              DB_GUILD_MEMBER_ROLES_DROP, DB_GUILD_BANS_DROP,
+                                              DB_GUILD_INVITES_DROP,      DB_GUILD_DROP};
     uint64_t channel = 1;
     int rc = SQLITE_OK;
     while (rc == SQLITE_OK && channel) {
@@ -130,6 +138,10 @@ int db_remove_row(struct db *d, const struct store_row *r)
         return drop_channel(d, r->channel.id);
     case ROW_NOTE:
         return note_remove(d->handle, &r->note);
+    case ROW_BAN:
+        return db_run(d, DB_BAN_DROP, "ii", r->ban.guild_id, r->ban.user_id);
+    case ROW_INVITE:
+        return db_run(d, DB_INVITE_DROP, "i", r->invite.id);
     default:
         return drop_member(d, &r->member);
     }
@@ -227,6 +239,15 @@ static int load_last_message(struct load *l, struct channel *c)
     if (rc == SQLITE_ROW)
         c->last_message_id = db_u64(s, 0);
     load_seen(l, c->last_message_id);
+    rc = db_end(s, rc);
+    if (db_status(rc) == STORE_CORRUPT) /* damaged messages keep nobody from a call: reading them says so */
+        return SQLITE_OK;
+    if (rc != SQLITE_OK)
+        return rc;
+    s = db_bind(l->d, DB_LAST_PIN, "i", c->id);
+    rc = s ? sqlite3_step(s) : sqlite3_extended_errcode(l->d->handle);
+    if (rc == SQLITE_ROW)
+        c->last_pin_ms = sqlite3_column_int64(s, 0);
     return db_end(s, rc);
 }
 
@@ -242,7 +263,8 @@ static int load_channel(struct load *l, sqlite3_stmt *s)
                         .nsfw = sqlite3_column_int(s, 7),
                         .bitrate = (uint32_t)db_u64(s, 8),
                         .user_limit = (uint16_t)db_u64(s, 9),
-                        .rate_limit_per_user = (uint32_t)db_u64(s, 10)};
+                        .rate_limit_per_user = (uint32_t)db_u64(s, 10),
+                        .recipients = {db_u64(s, 11), db_u64(s, 12)}};
     load_seen(l, c.id);
     int rc = load_overwrites(l, &c);
     if (rc == SQLITE_OK)
@@ -277,6 +299,28 @@ static int load_member(struct load *l, sqlite3_stmt *s)
     return rc;
 }
 
+static int load_ban(struct load *l, sqlite3_stmt *s)
+{
+    struct ban b = {.guild_id = db_u64(s, 0), .user_id = db_u64(s, 1), .reason = db_text(s, 2)};
+    l->to->ban(l->to->ctx, &b);
+    ban_clear(&b);
+    return SQLITE_OK;
+}
+
+static int load_invite(struct load *l, sqlite3_stmt *s)
+{
+    struct invite i = {.id = db_u64(s, 0),
+                       .guild_id = db_u64(s, 1),
+                       .channel_id = db_u64(s, 2),
+                       .inviter_id = db_u64(s, 3),
+                       .created_ms = sqlite3_column_int64(s, 4),
+                       .max_age_s = (uint32_t)db_u64(s, 5),
+                       .max_uses = (uint32_t)db_u64(s, 6),
+                       .uses = (uint32_t)db_u64(s, 7)};
+    l->to->invite(l->to->ctx, &i);
+    return SQLITE_OK;
+}
+
 static int load_request(struct load *l, sqlite3_stmt *s)
 {
     struct request_key k = {.worker = (uint32_t)db_u64(s, 1), .entry = db_u64(s, 2)};
@@ -292,10 +336,10 @@ int db_load(struct db *d, const struct store_loader *to, uint64_t *highest_id)
     static const struct {
         enum db_statement statement;
         int (*each)(struct load *l, sqlite3_stmt *s);
-    } steps[] = {{DB_LOAD_USERS, load_user},       {DB_LOAD_TOKENS, load_token},
-                 {DB_LOAD_GUILDS, load_guild},     {DB_LOAD_ROLES, load_role},
-                 {DB_LOAD_CHANNELS, load_channel}, {DB_LOAD_MEMBERS, load_member},
-                 {DB_LOAD_REQUESTS, load_request}};
+    } steps[] = {
+        {DB_LOAD_USERS, load_user}, {DB_LOAD_TOKENS, load_token},     {DB_LOAD_GUILDS, load_guild},
+        {DB_LOAD_ROLES, load_role}, {DB_LOAD_CHANNELS, load_channel}, {DB_LOAD_MEMBERS, load_member},
+        {DB_LOAD_BANS, load_ban},   {DB_LOAD_INVITES, load_invite},   {DB_LOAD_REQUESTS, load_request}};
     struct load l = {d, to, 0};
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof steps / sizeof *steps; i++) {

@@ -11,7 +11,9 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/store/db.h"
+#include "controlplane/store/working.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,6 +23,7 @@
 #include <unistd.h>
 
 #define PRUNE_ROWS 1024 /* outbox rows that one commit takes away at most */
+#define READS_MAX  64u  /* reads taken at once, among which equal ones are answered together */
 
 struct queue {
     struct store_op *first, **end;
@@ -43,7 +46,9 @@ struct store {
     int event_fd;
     uint32_t queue_max, group_max, outbox_keep;
     uint64_t outbox_next, outbox_oldest; /* the writer's */
+    struct working *working;             /* the writer's */
     _Atomic uint64_t published;
+    _Atomic uint64_t written, groups, read, coalesced, failed, poisoned;
 };
 
 static void queue_init(struct queue *q)
@@ -101,6 +106,7 @@ static int write_group(struct store *s, struct store_op *list)
 {
     struct db *d = &s->writer.db;
     uint64_t next = s->outbox_next, oldest = s->outbox_oldest;
+    errno = 0;
     int rc = db_run(d, DB_BEGIN, "");
     for (struct store_op *op = list; op && rc == SQLITE_OK; op = op->next)
         rc = db_mutate(d, op, &next);
@@ -109,17 +115,38 @@ static int write_group(struct store *s, struct store_op *list)
     if (rc == SQLITE_OK)
         rc = db_run(d, DB_COMMIT, "");
     if (rc == SQLITE_OK) {
+        for (struct store_op *op = list; op; op = op->next)
+            s->written++;
+        s->groups++;
         s->outbox_next = next;
         s->outbox_oldest = oldest;
         return SQLITE_OK;
     }
+    s->failed++;
+    enum store_status status = db_failure(rc);
     if (!sqlite3_get_autocommit(d->handle))
         db_run(d, DB_ROLLBACK, "");
     for (struct store_op *op = list; op; op = op->next) {
         store_op_unanswer(op);
-        op->status = db_status(rc);
+        op->status = status;
     }
     return rc;
+}
+
+/* Mutations that were under way when the process died before are carried out alone, or no more at all. */
+static void write_suspect(struct store *s, struct store_op *op)
+{
+    int rc = db_replay(&s->writer.db, op);
+    if (rc != SQLITE_OK || op->replayed) {
+        op->status = db_status(rc);
+        return;
+    }
+    if (working_alone(s->working, &op->key)) {
+        write_group(s, op);
+        return;
+    }
+    op->status = STORE_POISONED;
+    s->poisoned++;
 }
 
 static void write_list(struct store *s, struct store_op *list)
@@ -135,13 +162,70 @@ static void write_list(struct store *s, struct store_op *list)
     }
 }
 
+/* While there are suspects, every operation goes alone, so that a death tells which one it was. */
+static void write_lane(struct store *s, struct store_op *list)
+{
+    if (!working_suspects(s->working)) {
+        working_begin(s->working, list);
+        write_list(s, list);
+        working_end(s->working);
+        return;
+    }
+    for (struct store_op *op = list, *rest; op; op = rest) {
+        rest = op->next;
+        op->next = NULL;
+        bool suspect = working_suspect(s->working, &op->key);
+        working_begin(s->working, op);
+        if (suspect)
+            write_suspect(s, op);
+        else
+            write_group(s, op);
+        working_end(s->working);
+        op->next = rest;
+    }
+}
+
+static bool reads_equal(const struct store_op *a, const struct store_op *b)
+{
+    return a->verb == STORE_HISTORY && b->verb == STORE_HISTORY && a->channel_id == b->channel_id &&
+           a->history == b->history && a->message_id == b->message_id && a->limit == b->limit;
+}
+
+/* The same page for somebody else: only whose reactions are one's own may differ. */
+static int read_copy(struct db *d, const struct store_op *from, struct store_op *to)
+{
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < from->view_count && rc == SQLITE_OK; i++) {
+        const struct message_view *v = &from->views[i];
+        struct message_view *w = store_op_view(to);
+        message_copy(&w->message, &v->message);
+        if (v->referenced) {
+            w->referenced = malloc(sizeof *w->referenced);
+            if (!w->referenced)
+                abort();
+            message_copy(w->referenced, v->referenced);
+        }
+        if (v->reaction_count)
+            rc = db_view_reactions(d, w, to->user_id);
+    }
+    return rc;
+}
+
 static void read_list(struct store *s, struct store_op *list)
 {
+    struct db *d = &s->reader.db;
     for (struct store_op *op = list; op; op = op->next) {
-        int rc = db_read(&s->reader.db, op);
+        const struct store_op *same = list;
+        while (same != op && (same->status != STORE_OK || !reads_equal(same, op)))
+            same = same->next;
+        errno = 0;
+        int rc = same != op ? read_copy(d, same, op) : db_read(d, op);
+        s->read++;
+        s->coalesced += same != op;
         if (rc != SQLITE_OK) {
             store_op_unanswer(op);
-            op->status = db_status(rc);
+            op->status = db_failure(rc);
+            s->failed++;
         }
     }
 }
@@ -168,12 +252,12 @@ static void *lane_run(void *arg)
         pthread_mutex_lock(&s->lock);
         while (!l->waiting.first && !s->closing)
             pthread_cond_wait(&l->wake, &s->lock);
-        struct store_op *list = queue_take(&l->waiting, l == &s->writer ? s->group_max : 1);
+        struct store_op *list = queue_take(&l->waiting, l == &s->writer ? s->group_max : READS_MAX);
         pthread_mutex_unlock(&s->lock);
         if (!list)
             return NULL;
         if (l == &s->writer)
-            write_list(s, list);
+            write_lane(s, list);
         else
             read_list(s, list);
         lane_finish(s, list);
@@ -225,6 +309,7 @@ struct store *store_open(const struct store_config *c, char *error, size_t error
         snprintf(error, error_size, "%s", sqlite3_errmsg(s->writer.db.handle));
         goto no_threads;
     }
+    s->working = working_open(c->path);
     if (lane_start(s, &s->writer) && lane_start(s, &s->reader))
         return s;
     snprintf(error, error_size, "cannot start a thread");
@@ -254,6 +339,7 @@ void store_close(struct store *s)
     }
     db_close(&s->reader.db);
     db_close(&s->writer.db);
+    working_close(s->working);
     pthread_cond_destroy(&s->writer.wake);
     pthread_cond_destroy(&s->reader.wake);
     pthread_mutex_destroy(&s->lock);
@@ -306,6 +392,16 @@ bool store_wait(struct store *s, int timeout_ms)
 {
     struct pollfd p = {.fd = s->event_fd, .events = POLLIN};
     return poll(&p, 1, timeout_ms) > 0;
+}
+
+void store_counts(const struct store *s, struct store_counts *c)
+{
+    *c = (struct store_counts){.written = s->written,
+                               .groups = s->groups,
+                               .read = s->read,
+                               .coalesced = s->coalesced,
+                               .failed = s->failed,
+                               .poisoned = s->poisoned};
 }
 
 void store_published(struct store *s, uint64_t id)

@@ -39,6 +39,8 @@ struct request_key {
     X(BAD_REFERENCE, "the message replied to does not exist")                                                \
     X(TOO_MANY_REACTIONS, "too many different reactions")                                                    \
     X(MAY_NOT_ADD, "a new emoji needs a permission")                                                         \
+    X(TOO_MANY_PINS, "too many pinned messages")                                                             \
+    X(POISONED, "this operation has ended the process before")                                               \
     X(DISK_FULL, "disk full")                                                                                \
     X(READ_ONLY, "store is read-only")                                                                       \
     X(CORRUPT, "store file is corrupt")                                                                      \
@@ -61,17 +63,30 @@ enum store_verb {
     STORE_MESSAGE_PIN,     /* channel_id, message_id, message.pinned */
     STORE_REACTION_ADD,    /* channel_id, message_id, user_id, emoji, may_manage: may start a new emoji */
     STORE_REACTION_REMOVE, /* channel_id, message_id, user_id, emoji */
+    STORE_REACTIONS_CLEAR, /* channel_id, message_id, emoji: everybody's; NULL: all of them */
     STORE_REPLAY,          /* nothing but the outcome of the key; NOT_FOUND when it has none */
     STORE_CHANGE,          /* rows, payload: rows of the model and the events that say so */
     /* reads, on the reader: they see everything that was answered before they were submitted */
     STORE_MESSAGE_GET, /* channel_id, message_id, user_id */
     STORE_HISTORY,     /* channel_id, user_id, history, message_id as the anchor, limit: newest first */
-    STORE_REACTORS     /* channel_id, message_id, emoji, message.id as `after`, limit: ids */
+    STORE_REACTORS,    /* channel_id, message_id, emoji, message.id as `after`, limit: ids */
+    STORE_PINS,        /* channel_id, user_id, before_ms, limit: the last pinned first, with pinned_ms */
+    STORE_FILE         /* message_id: the attachment's id; the one attachment in `message`, with its data */
 };
 
 enum store_history { HISTORY_LATEST, HISTORY_BEFORE, HISTORY_AFTER, HISTORY_AROUND };
 
-enum store_row_kind { ROW_USER, ROW_GUILD, ROW_ROLE, ROW_CHANNEL, ROW_MEMBER, ROW_TOKEN, ROW_NOTE };
+enum store_row_kind {
+    ROW_USER,
+    ROW_GUILD,
+    ROW_ROLE,
+    ROW_CHANNEL,
+    ROW_MEMBER,
+    ROW_TOKEN,
+    ROW_NOTE,
+    ROW_BAN,
+    ROW_INVITE
+};
 
 /* Only the hash of a token is kept. */
 struct token {
@@ -108,6 +123,8 @@ struct store_row {
         struct member member;
         struct token token;
         struct note note;
+        struct ban ban;
+        struct invite invite;
     };
 };
 
@@ -120,7 +137,8 @@ enum outbox_kind {
     OUTBOX_REACTION_ADD = 5,    /* payload: emoji */
     OUTBOX_REACTION_REMOVE = 6, /* payload: emoji */
     OUTBOX_CHANGE = 7,          /* payload: as submitted */
-    OUTBOX_MESSAGE_PIN = 8
+    OUTBOX_MESSAGE_PIN = 8,
+    OUTBOX_REACTIONS_CLEAR = 9 /* payload: emoji, or nothing */
 };
 
 /* What there is to publish. */
@@ -145,11 +163,13 @@ struct store_op {
 
     uint64_t channel_id, message_id, user_id;
     uint64_t nonce_since; /* an id */
+    int64_t before_ms;
     uint32_t limit;
     enum store_history history;
     bool may_manage, enforce_nonce;
     bool reference_optional, mention_replied;                    /* of a message that answers another */
     bool edit_content, edit_embeds, edit_components, edit_flags; /* which fields of `message` are new */
+    bool edit_attachments;                                       /* those in `ids` stay, the others go */
     struct message message;
     char *emoji;
     char *payload;
@@ -164,6 +184,7 @@ struct store_op {
     struct outbox_entry entry;
     struct message_view *views; /* CREATE, EDIT: the one message. GET, HISTORY: those found */
     size_t view_count;
+    int64_t *pinned_ms; /* PINS: by view */
 
     struct store_op *next; /* the store's */
 };
@@ -191,6 +212,8 @@ struct store_loader {
     void (*request)(void *ctx, const struct request_key *k); /* whose outcome is recorded */
     void (*member)(void *ctx, const struct member *m);       /* with roles */
     void (*note)(void *ctx, const struct note *n);
+    void (*ban)(void *ctx, const struct ban *b);
+    void (*invite)(void *ctx, const struct invite *i);
 };
 
 /* At start, on the caller's thread, before the first store_submit: everything of the model, parents first. */
@@ -211,7 +234,26 @@ size_t store_drain(struct store *s, size_t max);
 /* Waits until something can be drained, for tools and tests; false after timeout_ms. */
 bool store_wait(struct store *s, int timeout_ms);
 
-/* A check of the whole file (the operator's command); `report` receives lines. True when sound. */
-bool store_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx);
+/* Since the start. */
+struct store_counts {
+    uint64_t written, groups; /* mutations, and the commits they went in */
+    uint64_t read, coalesced; /* reads, and those of them that were answered by another's */
+    uint64_t failed;          /* by the disk */
+    uint64_t poisoned;
+};
+void store_counts(const struct store *s, struct store_counts *counts);
+
+/* For the operator, on a file that a store may have open (check.c, backup.c). `report` receives lines. */
+typedef void store_report_fn(void *ctx, const char *line);
+/* A check of the whole file. True when sound. */
+bool store_check(const char *path, store_report_fn *report, void *ctx);
+/* `done` of `total` pages are copied; called now and then. */
+typedef void store_progress_fn(void *ctx, uint64_t done, uint64_t total);
+/* A copy of what stands at this moment, while the store goes on; `to` must not exist. False: told why. */
+bool store_backup(const char *path, const char *to, store_progress_fn *progress, store_report_fn *report,
+                  void *ctx);
+/* Replaces everything by what a sound backup holds; refuses while a store has the file open. */
+bool store_restore(const char *path, const char *from, store_progress_fn *progress, store_report_fn *report,
+                   void *ctx);
 
 #endif

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REACTIONS_MAX 20 /* different emoji on a message */
+#define REACTIONS_MAX 20  /* different emoji on a message */
+#define PINS_MAX      250 /* of a channel */
 
 static bool key_given(const struct request_key *k)
 {
@@ -20,7 +21,7 @@ static bool key_given(const struct request_key *k)
 }
 
 /* Has this key been answered before? Then the recorded outcome is the answer. */
-static int write_replay(struct db *d, struct store_op *op)
+int db_replay(struct db *d, struct store_op *op)
 {
     if (!key_given(&op->key))
         return SQLITE_OK;
@@ -122,6 +123,19 @@ static int write_reference(struct db *d, struct store_op *op)
     return db_end(s, rc);
 }
 
+/* Those of m's files that came with the operation. */
+static int files_put(struct db *d, const struct message *m, const struct attachment *files, size_t count)
+{
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
+        const struct attachment *a = &files[i];
+        rc = db_run(d, DB_FILE_PUT, "iiiiiitttb", a->id, m->channel_id, m->id, (uint64_t)a->size, a->key[0],
+                    a->key[1], a->filename, a->content_type, a->description,
+                    (const void *)(a->data ? a->data : ""), (int)a->size);
+    }
+    return rc;
+}
+
 static int write_create(struct db *d, struct store_op *op, uint64_t *outbox_next)
 {
     const struct message *m = &op->message;
@@ -135,6 +149,8 @@ static int write_create(struct db *d, struct store_op *op, uint64_t *outbox_next
     rc = db_run(d, DB_MESSAGE_PUT, "iiittiiiitttti", m->channel_id, m->id, m->author_id, m->content, m->nonce,
                 (uint64_t)m->type, m->reference_id, m->edited_at_ms, (uint64_t)m->flags, m->embeds,
                 m->components, m->mentions, m->mention_roles, db_message_bits(m));
+    if (rc == SQLITE_OK)
+        rc = files_put(d, m, m->attachments, m->attachment_count);
     if (rc != SQLITE_OK)
         return rc;
     struct message_view *v = store_op_view(op);
@@ -171,15 +187,65 @@ static void message_edit(struct message *m, const struct store_op *op)
         replace_text(&m->components, now->components);
     if (op->edit_flags)
         m->flags = now->flags;
-    if (op->edit_content || op->edit_embeds || op->edit_components)
+    if (op->edit_content || op->edit_embeds || op->edit_components || op->edit_attachments)
         m->edited_at_ms = now->edited_at_ms;
+}
+
+static bool keeps_file(const struct store_op *op, uint64_t id)
+{
+    for (size_t i = 0; i < op->id_count; i++)
+        if (op->ids[i] == id)
+            return true;
+    return false;
+}
+
+/* How many files the message will have. */
+static size_t files_left(const struct message *m, const struct store_op *op)
+{
+    size_t n = op->message.attachment_count;
+    for (size_t i = 0; i < m->attachment_count; i++)
+        n += !op->edit_attachments || keeps_file(op, m->attachments[i].id);
+    return n;
+}
+
+/* Takes away the files that the edit does not keep, and adds those that it brings. */
+static int edit_files(struct db *d, struct message *m, const struct store_op *op)
+{
+    const struct message *now = &op->message;
+    struct message all = {0};
+    int rc = SQLITE_OK;
+    if (!op->edit_attachments && !now->attachment_count)
+        return SQLITE_OK;
+    all.attachments = calloc(m->attachment_count + now->attachment_count + 1, sizeof *all.attachments);
+    if (!all.attachments)
+        abort();
+    for (size_t i = 0; i < m->attachment_count; i++) {
+        struct attachment *a = &m->attachments[i];
+        if (!op->edit_attachments || keeps_file(op, a->id)) {
+            all.attachments[all.attachment_count++] = *a;
+            *a = (struct attachment){0};
+        } else if (rc == SQLITE_OK) {
+            rc = db_run(d, DB_FILE_DROP, "i", a->id);
+        }
+    }
+    if (rc == SQLITE_OK)
+        rc = files_put(d, m, now->attachments, now->attachment_count);
+    struct message fresh = {0};
+    attachments_copy(&fresh, now);
+    for (size_t i = 0; i < fresh.attachment_count; i++)
+        all.attachments[all.attachment_count++] = fresh.attachments[i];
+    free(fresh.attachments);
+    attachments_clear(m);
+    m->attachments = all.attachments;
+    m->attachment_count = all.attachment_count;
+    return rc;
 }
 
 /* Anybody's words are their own: others with MANAGE_MESSAGES may change the flags alone. */
 static bool may_edit(const struct store_op *op, uint64_t author_id)
 {
-    return author_id == op->user_id ||
-           (op->may_manage && !op->edit_content && !op->edit_embeds && !op->edit_components);
+    return author_id == op->user_id || (op->may_manage && !op->edit_content && !op->edit_embeds &&
+                                        !op->edit_components && !op->edit_attachments);
 }
 
 static int message_set(struct db *d, const struct message *m)
@@ -206,33 +272,86 @@ static int write_edit(struct db *d, struct store_op *op, uint64_t *outbox_next)
     int rc = write_find(d, op, &m);
     if (rc != SQLITE_OK || op->status != STORE_OK)
         return rc;
-    if (op->verb == STORE_MESSAGE_PIN) {
-        m.pinned = op->message.pinned;
-    } else if (!may_edit(op, m.author_id)) {
+    if (!may_edit(op, m.author_id)) {
         op->status = STORE_NOT_AUTHOR;
         message_clear(&m);
         return SQLITE_OK;
-    } else {
-        message_edit(&m, op);
-        if (!*m.content && !m.embeds && !m.components) {
-            op->status = STORE_EMPTY;
-            message_clear(&m);
-            return SQLITE_OK;
-        }
     }
-    rc = message_set(d, &m);
+    message_edit(&m, op);
+    if (!*m.content && !m.embeds && !m.components && !files_left(&m, op)) {
+        op->status = STORE_EMPTY;
+        message_clear(&m);
+        return SQLITE_OK;
+    }
+    rc = edit_files(d, &m, op);
+    if (rc == SQLITE_OK)
+        rc = message_set(d, &m);
     if (rc == SQLITE_OK)
         rc = write_view(d, op, &m);
-    enum outbox_kind kind = op->verb == STORE_MESSAGE_PIN ? OUTBOX_MESSAGE_PIN : OUTBOX_MESSAGE_UPDATE;
     if (rc == SQLITE_OK)
-        rc = write_outbox(d, op, message_entry(op, kind, m.author_id), outbox_next);
+        rc = write_outbox(d, op, message_entry(op, OUTBOX_MESSAGE_UPDATE, m.author_id), outbox_next);
+    message_clear(&m);
+    return rc;
+}
+
+static int pin_put(struct db *d, struct store_op *op)
+{
+    sqlite3_stmt *s = db_bind(d, DB_PIN_COUNT, "i", op->channel_id);
+    int rc = s ? sqlite3_step(s) : sqlite3_extended_errcode(d->handle);
+    uint64_t pins = rc == SQLITE_ROW ? db_u64(s, 0) : 0;
+    rc = db_end(s, rc);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (pins >= PINS_MAX) {
+        op->status = STORE_TOO_MANY_PINS;
+        return SQLITE_OK;
+    }
+    return db_run(d, DB_PIN_PUT, "iii", op->channel_id, op->message_id, op->before_ms);
+}
+
+/* When the channel's last pin was made, as the payload; NULL: there is none. */
+static int pin_payload(struct db *d, struct store_op *op, char text[24], const char **payload)
+{
+    sqlite3_stmt *s = db_bind(d, DB_LAST_PIN, "i", op->channel_id);
+    int rc = s ? sqlite3_step(s) : sqlite3_extended_errcode(d->handle);
+    int64_t last = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    snprintf(text, 24, "%lld", (long long)last);
+    *payload = last ? text : NULL;
+    return db_end(s, rc);
+}
+
+static int write_pin(struct db *d, struct store_op *op, uint64_t *outbox_next)
+{
+    struct message m;
+    int rc = write_find(d, op, &m);
+    if (rc != SQLITE_OK || op->status != STORE_OK)
+        return rc;
+    if (m.pinned == op->message.pinned) {
+        message_clear(&m);
+        return SQLITE_OK; /* it was so already: nothing to tell anybody */
+    }
+    m.pinned = op->message.pinned;
+    rc = m.pinned ? pin_put(d, op) : db_run(d, DB_PIN_DROP, "ii", op->channel_id, op->message_id);
+    char text[24];
+    struct outbox_entry e = message_entry(op, OUTBOX_MESSAGE_PIN, m.author_id);
+    if (rc == SQLITE_OK && op->status == STORE_OK)
+        rc = message_set(d, &m);
+    if (rc == SQLITE_OK && op->status == STORE_OK)
+        rc = write_view(d, op, &m);
+    if (rc == SQLITE_OK && op->status == STORE_OK)
+        rc = pin_payload(d, op, text, (const char **)&e.payload);
+    if (rc == SQLITE_OK && op->status == STORE_OK)
+        rc = write_outbox(d, op, e, outbox_next);
     message_clear(&m);
     return rc;
 }
 
 static int message_drop(struct db *d, uint64_t channel_id, uint64_t id)
 {
-    int rc = db_run(d, DB_MESSAGE_DROP, "ii", channel_id, id);
+    static const enum db_statement drops[] = {DB_MESSAGE_DROP, DB_FILES_DROP, DB_PIN_DROP};
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof drops / sizeof *drops; i++)
+        rc = db_run(d, drops[i], "ii", channel_id, id);
     return rc == SQLITE_OK ? db_run(d, DB_REACTIONS_DROP, "i", id) : rc;
 }
 
@@ -313,6 +432,23 @@ static int write_reaction(struct db *d, struct store_op *op, uint64_t *outbox_ne
     return write_outbox(d, op, e, outbox_next);
 }
 
+static int write_reactions_clear(struct db *d, struct store_op *op, uint64_t *outbox_next)
+{
+    struct message m;
+    int rc = write_find(d, op, &m);
+    if (rc != SQLITE_OK || op->status != STORE_OK)
+        return rc;
+    uint64_t author_id = m.author_id;
+    message_clear(&m);
+    rc = op->emoji ? db_run(d, DB_EMOJI_DROP, "it", op->message_id, op->emoji)
+                   : db_run(d, DB_REACTIONS_DROP, "i", op->message_id);
+    if (rc != SQLITE_OK || sqlite3_changes(d->handle) == 0)
+        return rc;
+    struct outbox_entry e = message_entry(op, OUTBOX_REACTIONS_CLEAR, author_id);
+    e.payload = op->emoji;
+    return write_outbox(d, op, e, outbox_next);
+}
+
 static int write_change(struct db *d, struct store_op *op, uint64_t *outbox_next)
 {
     int rc = SQLITE_OK;
@@ -325,15 +461,16 @@ static int write_change(struct db *d, struct store_op *op, uint64_t *outbox_next
 
 int db_mutate(struct db *d, struct store_op *op, uint64_t *outbox_next)
 {
-    int rc = write_replay(d, op);
+    int rc = db_replay(d, op);
     if (rc != SQLITE_OK || op->replayed)
         return rc;
     switch (op->verb) {
     case STORE_MESSAGE_CREATE:
         return write_create(d, op, outbox_next);
     case STORE_MESSAGE_EDIT:
-    case STORE_MESSAGE_PIN:
         return write_edit(d, op, outbox_next);
+    case STORE_MESSAGE_PIN:
+        return write_pin(d, op, outbox_next);
     case STORE_MESSAGE_DELETE:
         return write_delete(d, op, outbox_next);
     case STORE_MESSAGES_DELETE:
@@ -341,6 +478,8 @@ int db_mutate(struct db *d, struct store_op *op, uint64_t *outbox_next)
     case STORE_REACTION_ADD:
     case STORE_REACTION_REMOVE:
         return write_reaction(d, op, outbox_next);
+    case STORE_REACTIONS_CLEAR:
+        return write_reactions_clear(d, op, outbox_next);
     case STORE_REPLAY:
         op->status = STORE_NOT_FOUND;
         return SQLITE_OK;

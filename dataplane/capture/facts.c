@@ -28,6 +28,8 @@ static const struct fact facts[] = {
     FACT(tcp.keepalive_idle_us),
     FACT(tcp.keepalive_interval_us),
     FACT(tcp.timestamps),
+    FACT(tcp.sack),
+    FACT(tcp.congestion),
     FACT(tcp.keepalive_probes_max),
     FACT(tcp.retransmit_max),
     FACT(tcp.syn_retransmit_max),
@@ -48,6 +50,8 @@ static const struct fact facts[] = {
     FACT(handshake_us),
     FACT(head_us),
     FACT(keep_alive_us),
+    FACT(answer_us),
+    FACT(reader_us),
     FACT(close_us),
     FACT(unsent_max),
     FACT(keep_max),
@@ -59,7 +63,7 @@ static const struct fact facts[] = {
 
 /* Whoever adds a key to struct worker_config adds it above. */
 _Static_assert(sizeof(struct tcp_config) == 64 && sizeof(struct voice_config) == 28, "a fact is missing");
-_Static_assert(sizeof(struct worker_config) - offsetof(struct worker_config, tls_port) == 84,
+_Static_assert(sizeof(struct worker_config) - offsetof(struct worker_config, tls_port) == 100,
                "a fact is missing");
 
 #define FACTS (sizeof facts / sizeof *facts)

@@ -118,7 +118,7 @@ uint64_t snapshot_copy(const struct region *r, uint8_t *to)
 void snapshot_forget_keys(uint8_t *copy)
 {
     struct region_secrets *s = &((struct region_header *)(void *)copy)->secrets;
-    memset(s->ticket_key, 0, sizeof s->ticket_key);
+    memset(&s->tickets, 0, sizeof s->tickets);
     memset(s->token_hmac, 0, sizeof s->token_hmac);
     memset(s->seed, 0, sizeof s->seed);
 }

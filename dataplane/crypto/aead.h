@@ -67,6 +67,7 @@ struct aead_seal {
     uint32_t aad_len;
     uint32_t len;
     uint8_t nonce[AEAD_NONCE_SIZE_MAX]; /* 12 bytes used, 24 for XChaCha20 and XSalsa20 */
+    uint8_t own_aad[16];                /* room for additional data that stands nowhere else */
 };
 
 /* Chooses the default backend; AUTO takes ipsec-mb where the processor has AES instructions. False: cannot

@@ -151,6 +151,30 @@ static bool connected(const struct session *s)
     return s->connection != UINT32_MAX;
 }
 
+/*
+ * No chunk is free: the session's own oldest one, if all of it is kept for a resume only. POOL_NONE: it is not. Whoever hears much and
+ * acknowledges late then has less to resume from, and goes on.
+ */
+static uint32_t recycle(struct queue_env *q, struct session *s)
+{
+    uint32_t n = SESSION_CHUNK_REFS - s->head_at, index = s->head_chunk;
+    uint32_t droppable = (connected(s) ? s->seq_acked : s->seq_last) + 1 - s->seq_first;
+    if (s->chunks < 2 || droppable < n)
+        return POOL_NONE;
+    txn_save(q->txn, chunk_at(q, index), sizeof(struct session_chunk));
+    s->seq_first += n;
+    if (s->seq_acked + 1 < s->seq_first)
+        s->seq_acked = s->seq_first - 1;
+    if (s->seq_sent < s->seq_acked)
+        s->seq_sent = s->seq_acked;
+    s->head_chunk = chunk_at(q, index)->next;
+    s->head_at = 0;
+    s->chunks--;
+    if (s->seq_sent + 1 == s->seq_first)
+        s->sent_chunk = s->head_chunk;
+    return index;
+}
+
 enum queue_result queue_push(struct queue_env *q, struct session *s, uint64_t event_position_)
 {
     if (connected(s) && queue_unsent(s) >= q->unsent_max)
@@ -163,6 +187,8 @@ enum queue_result queue_push(struct queue_env *q, struct session *s, uint64_t ev
     uint32_t at = slot % SESSION_CHUNK_REFS;
     if (slot / SESSION_CHUNK_REFS >= s->chunks) {
         uint32_t index = s->chunks == UINT16_MAX ? POOL_NONE : pool_get(q->chunks, q->txn);
+        if (index == POOL_NONE)
+            index = recycle(q, s);
         if (index == POOL_NONE)
             return QUEUE_NO_CHUNK;
         if (s->chunks) {

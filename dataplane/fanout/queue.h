@@ -29,7 +29,7 @@ struct queue_env {
 enum queue_result {
     QUEUE_OK,
     QUEUE_SLOW,      /* more than unsent_max unsent: not queued */
-    QUEUE_NO_CHUNK,  /* not queued */
+    QUEUE_NO_CHUNK,  /* not queued: none is free, and what the session holds is not acknowledged */
 };
 
 /* Every function that changes a session saves it first. */

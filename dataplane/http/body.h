@@ -12,22 +12,12 @@
 #define VOXPOP_HTTP_BODY_H
 
 #include "drop_reason.h"
+#include "http_conn.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 #define HTTP_CHUNK_EXTRA_MAX 4096u
-
-/* All zero: the body is about to begin. */
-struct http_chunked {
-    uint64_t left;  /* bytes of the chunk still to come; while its size is read, the size so far */
-    uint64_t total; /* bytes of all chunks announced so far */
-    uint16_t extra; /* bytes of extensions and trailers so far */
-    uint8_t digits; /* of the size so far */
-    uint8_t state;
-    uint32_t pad0;
-};
-_Static_assert(sizeof(struct http_chunked) == 24, "http_chunked may live in the region");
 
 enum http_chunked_result { HTTP_BODY_REFUSED = -1, HTTP_BODY_MORE = 0, HTTP_BODY_END = 1 };
 

@@ -324,6 +324,7 @@ unsigned http_refusal_status(enum drop_reason why)
     case DROP_HTTP_METHOD:
         return 405;
     case DROP_HTTP_TIMEOUT:
+    case DROP_HTTP_BODY_TIMEOUT:
         return 408;
     case DROP_HTTP_BODY_TOO_LARGE:
         return 413;
@@ -338,6 +339,10 @@ unsigned http_refusal_status(enum drop_reason why)
     case DROP_HTTP_METHOD_UNKNOWN:
     case DROP_HTTP_CODING:
         return 501;
+    case DROP_CONTROL_RING_FULL:
+        return 503;
+    case DROP_HTTP_NO_ANSWER:
+        return 504;
     case DROP_HTTP_VERSION:
         return 505;
     default:

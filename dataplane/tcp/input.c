@@ -182,7 +182,11 @@ static enum drop_reason check_sequence(struct arrival *a)
     if (len == 0)
         return challenge(a, DROP_TCP_OUT_OF_WINDOW);
     c->flags |= TCP_F_ACK_NOW;
-    return seq_le(end, c->rcv_nxt) ? DROP_TCP_DUPLICATE : DROP_TCP_OUT_OF_WINDOW;
+    if (seq_gt(end, c->rcv_nxt))
+        return DROP_TCP_OUT_OF_WINDOW;
+    if (s->len)
+        tcp_duplicate(c, s->seq, s->seq + s->len);
+    return DROP_TCP_DUPLICATE;
 }
 
 static void update_window(struct arrival *a)
@@ -199,19 +203,20 @@ static void update_window(struct arrival *a)
     if (before == 0 && c->snd_wnd) {
         c->snd_resend = c->snd_una; /* what was sent into the closed window, probes too */
         c->backoff = 0;
-        c->timer_at = flight(c) ? a->now_us + tcp_rto_us(c, a->env->config) : 0;
+        tcp_arm(c, a->env, a->now_us);
     }
 }
 
 /*
- * After a retransmission, an echo older than what we sent last measures how long we were silent: the ACK that it came with was lost, and
- * the peer does not take the timestamp of a duplicate (RFC 7323 4.3). Taken for a round trip, it would lengthen the RTO, and
- * with it the next such measurement.
+ * After a retransmission, an echo older than what we sent last measures how long we were silent: the ACK that
+ * it came with was lost, and the peer does not take the timestamp of a duplicate (RFC 7323 4.3). Taken for a
+ * round trip, it would lengthen the RTO, and with it the next such measurement.
  */
-static bool echo_is_stale(const struct tcp_conn *c, uint32_t ts_ecr)
+static bool echo_is_stale(const struct tcp_conn *c, uint32_t ts_ecr, uint64_t now_us)
 {
     bool resent = c->retransmits || (c->flags & TCP_F_RECOVERY);
-    return resent && seq_lt(ts_ecr, tcp_timestamp(c, (uint64_t)c->sent_ms * TCP_US_PER_MS));
+    uint64_t sent_us = now_us - (uint32_t)((uint32_t)now_us - c->sent_us);
+    return resent && seq_lt(ts_ecr, tcp_timestamp(c, sent_us));
 }
 
 static void measure(struct arrival *a)
@@ -221,37 +226,46 @@ static void measure(struct arrival *a)
         if (seq_lt(a->s.ack, c->rtt_seq))
             return;
         c->flags &= (uint16_t)~TCP_F_RTT_TIMED;
-        tcp_rtt_sample(c, (uint32_t)a->now_us - c->rtt_start_us);
-    } else if (c->flags & TCP_F_TIMESTAMPS && a->s.has_timestamps && !echo_is_stale(c, a->s.ts_ecr)) {
+        uint32_t took = (uint32_t)a->now_us - c->rtt_start_us;
+        if (took < c->rtt_min_us || !c->rtt_min_us)
+            c->rtt_min_us = took ? took : 1;
+        tcp_rtt_sample(c, took);
+    } else if (c->flags & TCP_F_TIMESTAMPS && a->s.has_timestamps &&
+               !echo_is_stale(c, a->s.ts_ecr, a->now_us)) {
         uint32_t ms = tcp_timestamp(c, a->now_us) - a->s.ts_ecr;
         if (ms < a->env->config->rto_max_us / TCP_US_PER_MS) /* else it is not an echo of ours */
-            tcp_rtt_sample(c, ms * TCP_US_PER_MS);
+            tcp_rtt_sample(c, (ms ? ms : 1) * TCP_US_PER_MS);
     }
 }
 
-/* SND.UNA < SEG.ACK =< SND.NXT in a sending state. */
-static void advance(struct arrival *a)
+/* SND.UNA < SEG.ACK =< SND.NXT in a sending state. Returns how many bytes were not known to have arrived. */
+static uint32_t advance(struct arrival *a)
 {
     struct tcp_conn *c = a->c;
     uint32_t acked = a->s.ack - c->snd_una, in_flight = flight(c);
     bool fin_acked = c->flags & TCP_F_FIN_SENT && a->s.ack == c->snd_nxt;
     measure(a);
+    rack_tail_acked(c, a->env, &a->s, a->now_us);
+    uint32_t fresh = rack_acked(c, a->env, a->s.ack, a->now_us);
     c->snd_una = a->s.ack;
     c->snd_resend = seq_max(c->snd_resend, c->snd_una);
     c->snd_una_pos += acked - fin_acked;
     c->retransmits = 0;
-    if (cc_acked(c, acked, in_flight) || !flight(c))
-        c->timer_at = flight(c) ? a->now_us + tcp_rto_us(c, a->env->config) : 0;
+    if (cc_acked(c, a->env, acked, in_flight, a->now_us) || !flight(c))
+        tcp_arm(c, a->env, a->now_us);
+    if (!flight(c))
+        board_close(c, a->env);
     if (acked - fin_acked)
         a->out->events |= TCP_EV_ACKED;
     if (!fin_acked)
-        return;
+        return fresh;
     tcp_move(c, TCP_EDGE_FIN_ACKED);
     tcp_closing_moved(c, a->env, a->now_us);
     if (c->state == TCP_TIME_WAIT)
         a->out->events |= TCP_EV_TIME_WAIT;
     if (c->state == TCP_CLOSED)
         a->out->events |= TCP_EV_CLOSED;
+    return fresh;
 }
 
 /* RFC 5681 section 2: nothing but the same acknowledgment again, while something is in flight. */
@@ -289,18 +303,24 @@ static enum drop_reason check_ack(struct arrival *a)
         return establish(a);
     if (seq_gt(s->ack, c->snd_nxt) || seq_lt(s->ack, c->snd_una - c->snd_wnd_max))
         return challenge(a, DROP_TCP_ACK_UNACCEPTABLE);
+    struct tcp_progress progress = {0};
+    enum drop_reason reason = DROP_NONE;
     if (seq_gt(s->ack, c->snd_una)) {
-        advance(a);
+        progress.advanced = true;
+        progress.fresh = advance(a);
     } else if (is_duplicate_ack(c, s)) {
         TCP_COUNT(a->env, duplicate_acks);
-        if (cc_duplicate_ack(c))
-            TCP_COUNT(a->env, fast_retransmits);
     }
+    if (c->flags & TCP_F_SACK && (c->board || s->sack_count) && in_states(c, TCP_SENDING))
+        reason = rack_input(c, a->env, s, &progress, a->now_us);
+    if (!(c->board && board_tracks(board_peek(c, a->env))) && is_duplicate_ack(c, s) && !progress.advanced &&
+        cc_duplicate_ack(c, a->env, a->now_us))
+        TCP_COUNT(a->env, fast_retransmits);
     if (in_states(c, TCP_SENDING) && seq_ge(s->ack, c->snd_una))
         update_window(a);
     if (c->snd_wnd == 0)
         c->retransmits = 0; /* it answers: a closed window may last */
-    return DROP_NONE;
+    return reason;
 }
 
 /* A SYN that may begin a new life of this tuple (RFC 9293 3.10.7.4 fourth check, RFC 6191). */
@@ -354,10 +374,11 @@ static enum drop_reason input_synchronized(struct arrival *a)
         return challenge(a, DROP_TCP_SYN_CHALLENGED);
     /* Fifth: ACK. */
     reason = check_ack(a);
-    if (reason != DROP_NONE)
+    if (reason != DROP_NONE && reason != DROP_TCP_SACK_UNACCEPTABLE)
         return reason;
     if (c->state == TCP_CLOSED)
         return DROP_NONE;
+    enum drop_reason lied = reason;
     tcp_heard(c, a->env, a->now_us);
     take_timestamp(a);
     /* Seventh: text. */
@@ -368,7 +389,7 @@ static enum drop_reason input_synchronized(struct arrival *a)
     reason = take_text(a);
     /* Eighth: FIN. */
     take_fin(a);
-    return reason;
+    return reason != DROP_NONE ? reason : lied;
 }
 
 /* 3.10.7.3 */

@@ -8,11 +8,13 @@
 #include "dataplane/tcp/tcp.h"
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/tcp/board.h"
 #include "dataplane/tcp/seq.h"
 
 #define TCP_SSTHRESH_NONE (1u << 30) /* no loss yet: slow start */
-#define TCP_MSS_FLOOR     88u        /* smaller offers are taken as this: a record must not shatter */
-#define TCP_MSS4_DEFAULT  536u       /* RFC 9293 3.7.1 */
+#define TCP_CWND_MAX      (1u << 30)
+#define TCP_MSS_FLOOR     88u  /* smaller offers are taken as this: a record must not shatter */
+#define TCP_MSS4_DEFAULT  536u /* RFC 9293 3.7.1 */
 #define TCP_MSS6_DEFAULT  1220u
 #define TCP_TIMES_BYTES   12u
 #define TCP_US_PER_S      1000000u
@@ -95,13 +97,53 @@ void tcp_closing_moved(struct tcp_conn *c, const struct tcp_env *env, uint64_t n
 /* reassembly.c */
 enum drop_reason tcp_insert(struct tcp_conn *c, const struct tcp_env *env, uint32_t seq, const uint8_t *data,
                             uint32_t len);
+/* [start, end) was received before: to be said with the next ACK (RFC 2883). */
+void tcp_duplicate(struct tcp_conn *c, uint32_t start, uint32_t end);
+/* Blocks for the next ACK, at most `most`, the duplicate and the latest first (RFC 2018 4). Returns how many.
+ */
+unsigned tcp_sack_blocks(struct tcp_conn *c, unsigned most, struct tcp_range out[]);
 
-/* cc_newreno.c */
+/* rack.c */
+
+/* What the acknowledgment number of a segment did. */
+struct tcp_progress {
+    uint32_t fresh; /* bytes newly known to have arrived */
+    bool advanced;  /* snd_una moved */
+};
+/* [seq, end) goes out now; to be told before snd_nxt moves. */
+void rack_sent(struct tcp_conn *c, const struct tcp_env *env, uint32_t seq, uint32_t end, uint64_t now_us);
+/* snd_una is about to move to `ack`: returns how many bytes are news. */
+uint32_t rack_acked(struct tcp_conn *c, const struct tcp_env *env, uint32_t ack, uint64_t now_us);
+/* The rest that an ACK says: blocks, losses, what may be sent now. */
+enum drop_reason rack_input(struct tcp_conn *c, const struct tcp_env *env, const struct tcp_segment *s,
+                            const struct tcp_progress *p, uint64_t now_us);
+void rack_tail_acked(struct tcp_conn *c, const struct tcp_env *env, const struct tcp_segment *s,
+                     uint64_t now_us);
+void rack_timer(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us);
+/* The timer of a flight starts anew: retransmission, or a probe of its tail before that. */
+void tcp_arm(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us);
+/* New bytes went out: the probe of the tail waits from them on. */
+void tcp_arm_tail(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us);
+
+/* cc.c */
 void cc_established(struct tcp_conn *c);
-bool cc_acked(struct tcp_conn *c, uint32_t acked, uint32_t flight_before); /* true: the timer restarts */
-bool cc_duplicate_ack(struct tcp_conn *c);                                 /* true: fast retransmit begins */
-void cc_timeout(struct tcp_conn *c);
+bool cc_acked(struct tcp_conn *c, const struct tcp_env *env, uint32_t acked, uint32_t flight_before,
+              uint64_t now_us); /* true: the timer restarts */
+bool cc_duplicate_ack(struct tcp_conn *c, const struct tcp_env *env,
+                      uint64_t now_us); /* true: fast retransmit begins */
+void cc_timeout(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us);
 void cc_idle(struct tcp_conn *c);
 uint32_t cc_window(const struct tcp_conn *c);
+void cc_track(struct tcp_conn *c, struct tcp_board *b);
+void cc_recover(struct tcp_conn *c, const struct tcp_env *env, struct tcp_board *b, uint64_t now_us);
+void cc_prr(struct tcp_conn *c, struct tcp_board *b, uint32_t delivered, bool safe);
+void cc_progress(struct tcp_conn *c, struct tcp_board *b, uint32_t delivered, bool safe);
+void cc_judge_retransmission(struct tcp_conn *c, struct tcp_board *b, uint32_t ts_ecr);
+void cc_tail_lost(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us);
+
+/* cc_cubic.c */
+uint32_t cubic_lost(const struct tcp_conn *c, struct tcp_board *b); /* ssthresh; b may be NULL */
+uint32_t cubic_grown(const struct tcp_conn *c, struct tcp_board *b, uint32_t acked,
+                     uint64_t now_us); /* cwnd */
 
 #endif

@@ -85,6 +85,15 @@ static uint32_t write_gaps(struct tcp_conn *c, const struct tcp_env *env, uint32
     return written;
 }
 
+/* The range that holds seq is the first to tell of. */
+static void set_recent(struct tcp_conn *c, uint32_t seq)
+{
+    unsigned i = 0;
+    while (i < c->range_count && seq_le(c->ranges[i].end, seq))
+        i++;
+    c->repair = (uint8_t)((c->repair & ~TCP_R_RECENT) | (i % TCP_RANGES_MAX) << TCP_R_RECENT_SHIFT);
+}
+
 /* Takes text at or behind rcv_nxt, within the window. */
 enum drop_reason tcp_insert(struct tcp_conn *c, const struct tcp_env *env, uint32_t seq, const uint8_t *data,
                             uint32_t len)
@@ -104,7 +113,34 @@ enum drop_reason tcp_insert(struct tcp_conn *c, const struct tcp_env *env, uint3
     }
     memcpy(c->ranges, all + in_order, n * sizeof *all);
     c->range_count = (uint8_t)n;
+    if (n == TCP_RANGES_MAX)
+        c->repair &= (uint8_t)~TCP_R_DSACK;
+    set_recent(c, seq);
+    if (!written)
+        tcp_duplicate(c, seq, seq + len);
     return written ? DROP_NONE : DROP_TCP_DUPLICATE;
+}
+
+void tcp_duplicate(struct tcp_conn *c, uint32_t start, uint32_t end)
+{
+    if (!(c->flags & TCP_F_SACK) || c->range_count == TCP_RANGES_MAX)
+        return;
+    c->ranges[TCP_RANGES_MAX - 1] = (struct tcp_range){start, end};
+    c->repair |= TCP_R_DSACK;
+}
+
+unsigned tcp_sack_blocks(struct tcp_conn *c, unsigned most, struct tcp_range out[])
+{
+    unsigned n = 0, recent = (c->repair & TCP_R_RECENT) >> TCP_R_RECENT_SHIFT;
+    if (c->repair & TCP_R_DSACK)
+        out[n++] = c->ranges[TCP_RANGES_MAX - 1];
+    if (recent < c->range_count && n < most)
+        out[n++] = c->ranges[recent];
+    for (unsigned i = 0; i < c->range_count && n < most; i++)
+        if (i != recent)
+            out[n++] = c->ranges[i];
+    c->repair &= (uint8_t)~TCP_R_DSACK;
+    return n;
 }
 
 bool tcp_keep(struct tcp_conn *c, const struct tcp_env *env, const uint8_t *data, uint32_t len)

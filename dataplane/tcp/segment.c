@@ -1,5 +1,6 @@
 /*
- * The wire format of a TCP segment (RFC 9293 3.1; options: RFC 9293 3.7.1, RFC 7323). Pure functions.
+ * The wire format of a TCP segment (RFC 9293 3.1; options: RFC 9293 3.7.1, RFC 7323, RFC 2018). Pure
+ * functions.
  *
  * Refuses: a data offset outside the segment, an option that runs out of the header, a known option of
  * another length than its own. Ignores: reserved and ECN bits, the urgent pointer, unknown options.
@@ -15,11 +16,26 @@
 #define OPTION_MSS     2
 #define OPTION_SCALE   3
 #define OPTION_SACK_OK 4
+#define OPTION_SACK    5
 #define OPTION_TIMES   8
 #define SCALE_MAX      14 /* RFC 7323 2.3 */
 #define MSS_BYTES      4u
 #define SCALE_BYTES    4u  /* with a NOP */
 #define TIMES_BYTES    12u /* with two NOPs */
+#define SACK_OK_BYTES  4u  /* with two NOPs */
+#define SACK_BYTES     4u  /* with two NOPs; without blocks */
+#define SACK_BLOCK     8u
+
+static bool parse_sack(const uint8_t *option, uint8_t length, struct tcp_segment *s)
+{
+    unsigned n = (length - 2u) / SACK_BLOCK;
+    if (n == 0 || n > TCP_SACKS_MAX || length != 2 + n * SACK_BLOCK)
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        s->sack[i] = (struct tcp_range){be32(option + 2 + i * SACK_BLOCK), be32(option + 6 + i * SACK_BLOCK)};
+    s->sack_count = (uint8_t)n;
+    return true;
+}
 
 /* One option of a known kind; false when its length is not the kind's. */
 static bool parse_option(const uint8_t *option, uint8_t kind, uint8_t length, struct tcp_segment *s)
@@ -37,6 +53,8 @@ static bool parse_option(const uint8_t *option, uint8_t kind, uint8_t length, st
     case OPTION_SACK_OK:
         s->sack_permitted = true;
         return length == 2;
+    case OPTION_SACK:
+        return parse_sack(option, length, s);
     case OPTION_TIMES:
         if (length != 10)
             return false;
@@ -139,7 +157,20 @@ bool tcp_checksum_ok(const uint8_t *p, size_t len, const uint8_t src[16], const 
 size_t tcp_header_len(const struct tcp_plan *p)
 {
     return HEADER_LEN + (p->mss ? MSS_BYTES : 0) + (p->has_scale ? SCALE_BYTES : 0) +
-           (p->has_timestamps ? TIMES_BYTES : 0);
+           (p->has_timestamps ? TIMES_BYTES : 0) + (p->sack_permitted ? SACK_OK_BYTES : 0) +
+           (p->sack_count ? SACK_BYTES + p->sack_count * SACK_BLOCK : 0);
+}
+
+static void put_sack(const struct tcp_plan *p, uint8_t *o)
+{
+    o[0] = OPTION_NOP;
+    o[1] = OPTION_NOP;
+    o[2] = OPTION_SACK;
+    o[3] = (uint8_t)(2 + p->sack_count * SACK_BLOCK);
+    for (unsigned i = 0; i < p->sack_count; i++) {
+        put_be32(o + SACK_BYTES + i * SACK_BLOCK, p->sack[i].start);
+        put_be32(o + SACK_BYTES + 4 + i * SACK_BLOCK, p->sack[i].end);
+    }
 }
 
 static void put_options(const struct tcp_plan *p, uint8_t *o)
@@ -164,7 +195,17 @@ static void put_options(const struct tcp_plan *p, uint8_t *o)
         o[3] = 10;
         put_be32(o + 4, p->ts_val);
         put_be32(o + 8, p->ts_ecr);
+        o += TIMES_BYTES;
     }
+    if (p->sack_permitted) {
+        o[0] = OPTION_NOP;
+        o[1] = OPTION_NOP;
+        o[2] = OPTION_SACK_OK;
+        o[3] = 2;
+        o += SACK_OK_BYTES;
+    }
+    if (p->sack_count)
+        put_sack(p, o);
 }
 
 size_t tcp_build(const struct tcp_plan *p, tcp_fill_fn *fill, void *stream, uint8_t *dst, size_t cap)

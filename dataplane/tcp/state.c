@@ -69,6 +69,7 @@ void tcp_move(struct tcp_conn *c, enum tcp_edge edge)
     if (c->state != TCP_CLOSED)
         return;
     c->flags &= TCP_F_ACTIVE;
+    c->repair = 0;
     c->timer_at = c->ack_at = c->keep_at = 0;
 }
 
@@ -100,6 +101,8 @@ struct tcp_config tcp_config_default(void)
         .keepalive_idle_us = 0,
         .keepalive_interval_us = 75ull * TCP_US_PER_S,
         .timestamps = true,
+        .sack = true,
+        .congestion = TCP_CUBIC,
         .keepalive_probes_max = 9,
         .retransmit_max = 10,
         .syn_retransmit_max = 5,
@@ -136,6 +139,10 @@ void tcp_take_options(struct tcp_conn *c, const struct tcp_env *env, const struc
     } else {
         c->flags &= (uint16_t)~TCP_F_TIMESTAMPS;
     }
+    if (syn->sack_permitted && env->config->sack)
+        c->flags |= TCP_F_SACK;
+    else
+        c->flags &= (uint16_t)~TCP_F_SACK;
 }
 
 static uint8_t scale_for(uint32_t limit)
@@ -156,6 +163,7 @@ static void open_fresh(struct tcp_conn *c, const struct tcp_env *env, const stru
                            .snd_nxt = iss,
                            .snd_resend = iss,
                            .recover = iss,
+                           .mark_end = iss,
                            .ssthresh = TCP_SSTHRESH_NONE,
                            .rcv_scale = scale_for(env->config->rcv_limit),
                            .rcv_mss = TCP_MSS4_DEFAULT,
@@ -177,7 +185,8 @@ void tcp_connect(struct tcp_conn *c, const struct tcp_env *env, const struct tcp
                  uint64_t now_us)
 {
     open_fresh(c, env, tuple, iss);
-    c->flags = TCP_F_ACTIVE | TCP_F_SCALE | (env->config->timestamps ? TCP_F_TIMESTAMPS : 0);
+    c->flags = (uint16_t)(TCP_F_ACTIVE | TCP_F_SCALE | (env->config->timestamps ? TCP_F_TIMESTAMPS : 0) |
+                          (env->config->sack ? TCP_F_SACK : 0));
     tcp_move(c, TCP_EDGE_ACTIVE_OPEN);
 }
 
@@ -206,6 +215,7 @@ void tcp_release(struct tcp_conn *c, const struct tcp_env *env)
 {
     c->range_count = 0;
     chain_free(&c->rcv, env->blocks, env->txn);
+    board_close(c, env);
 }
 
 bool tcp_path_mtu(struct tcp_conn *c, uint32_t seq, uint16_t mss)
@@ -261,4 +271,11 @@ void tcp_check(const struct tcp_conn *c)
     } else {
         assert(flight(c) == 0 && c->timer_at);
     }
+}
+
+void tcp_check_all(const struct tcp_conn *c, const struct tcp_env *env)
+{
+    tcp_check(c);
+    if (c->board && c->state != TCP_CLOSED)
+        board_check(board_peek(c, env), c);
 }

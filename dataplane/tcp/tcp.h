@@ -4,8 +4,8 @@
  *
  * Owns: struct tcp_conn (include/tcp_conn.h), the receive chain in it, and the wire format of a segment.
  * Refuses: I/O, clocks, payload to send (it asks for it by stream position), listening (which SYN is welcome
- * is the owner's decision), SACK (parsed, never offered), urgent data (taken inline), a FIN out of order.
- * Read first: RFC 9293 (3.10), 6298, 5681, 6582, 7323, 5961, 3042, 6928.
+ * is the owner's decision), urgent data (taken inline), a FIN out of order.
+ * Read first: RFC 9293 (3.10), 6298, 5681, 7323, 2018, 8985, 6937, 9438, 5961.
  *
  * The contract, in one sentence: save the slot, change the connection once (tcp_input, tcp_on_timer, a call),
  * act on the events, then call tcp_plan until it returns 0; after the commit build the plans; come back at
@@ -35,7 +35,10 @@
 
 #define TCP_HEADER_MAX 60
 #define TCP_PROTOCOL   6
+#define TCP_SACKS_MAX  4u  /* blocks in one segment; 3 beside a timestamp */
 #define TCP_ROOM_MIN   64u /* the least that `extend` is offered */
+
+enum tcp_congestion { TCP_CUBIC = 0, TCP_NEWRENO = 1 };
 
 /* Limits and timeouts: facts of a deployment. tcp_config_default() gives usable ones. */
 struct tcp_config {
@@ -50,7 +53,9 @@ struct tcp_config {
     uint64_t fin_wait_2_us;     /* how long a peer may leave its side open after we closed ours */
     uint64_t keepalive_idle_us; /* 0: off */
     uint64_t keepalive_interval_us;
-    bool timestamps; /* offered, and taken when offered (RFC 7323) */
+    bool timestamps;    /* offered, and taken when offered (RFC 7323) */
+    bool sack;          /* the same (RFC 2018) */
+    uint8_t congestion; /* enum tcp_congestion */
     uint8_t keepalive_probes_max;
     uint8_t retransmit_max; /* in a row without an answer; then the connection is given up */
     uint8_t syn_retransmit_max;
@@ -59,8 +64,8 @@ struct tcp_config {
 
 /* Totals since the owner zeroed them. Outside the transaction: a scratch of the owner's, or NULL. */
 struct tcp_counters {
-    uint64_t segments_in, segments_out, retransmits, fast_retransmits, timeouts, probes, challenges,
-        duplicate_acks, out_of_order;
+    uint64_t segments_in, segments_out, retransmits, fast_retransmits, timeouts, probes, tail_probes,
+        challenges, duplicate_acks, out_of_order, undone;
 };
 
 /* Appends the next record(s), at most `room` bytes in all, to the stream; returns how many bytes were added
@@ -87,7 +92,7 @@ bool tcp_challenge_take(struct tcp_challenges *t, uint64_t now_us);
 /* What the calls of one connection need from outside. */
 struct tcp_env {
     const struct tcp_config *config;
-    struct pool *blocks;   /* receive blocks */
+    struct pool *blocks;   /* for what is received, and for scoreboards */
     struct txn *txn;       /* the transaction under way, or NULL */
     tcp_extend_fn *extend; /* NULL: the stream does not grow by itself (tests set snd_end) */
     void *stream;          /* handed to extend */
@@ -104,7 +109,9 @@ struct tcp_segment {
     uint16_t mss;    /* 0: no such option */
     uint8_t scale;   /* window scale, 0..14, when has_scale */
     bool has_scale, has_timestamps, sack_permitted;
+    uint8_t sack_count; /* blocks in use, as on the wire: nothing is proved of them */
     uint32_t ts_val, ts_ecr;
+    struct tcp_range sack[TCP_SACKS_MAX];
     const uint8_t *data;
     uint32_t len;
 };
@@ -141,14 +148,16 @@ struct tcp_plan {
     uint16_t mss;    /* option, 0: none */
     uint8_t flags;
     uint8_t scale; /* window scale option, when has_scale */
-    bool has_scale, has_timestamps;
+    bool has_scale, has_timestamps, sack_permitted;
+    uint8_t sack_count;
+    struct tcp_range sack[TCP_SACKS_MAX];
 };
 
 /* Undo bytes that one call may need, for a window limit: every block of the chain given back and as many
- * taken. */
+ * taken, and the scoreboard. */
 static inline uint32_t tcp_undo_max(uint32_t rcv_limit)
 {
-    return 256 + 96 * (rcv_limit / BLOCK_DATA + 2);
+    return 256 + BLOCK_SIZE + 96 * (rcv_limit / BLOCK_DATA + 4);
 }
 
 /* segment.c: the wire. All are pure. */
@@ -182,7 +191,7 @@ void tcp_connect(struct tcp_conn *c, const struct tcp_env *env, const struct tcp
 void tcp_close(struct tcp_conn *c);
 /* At once CLOSED, without an event; tcp_plan gives one RST where the peer needs one. */
 void tcp_abort(struct tcp_conn *c);
-/* Gives back the receive blocks. To be called before the slot is freed; harmless twice. */
+/* Gives back the blocks. To be called before the slot is freed; harmless twice. */
 void tcp_release(struct tcp_conn *c, const struct tcp_env *env);
 /* ICMP says that segments of more than `mss` payload bytes (IP MTU less headers without options) do not pass;
  * `seq` is the one quoted. False when that number is not in flight (RFC 5927). */
@@ -190,6 +199,8 @@ bool tcp_path_mtu(struct tcp_conn *c, uint32_t seq, uint16_t mss);
 const char *tcp_state_name(unsigned state);
 /* Asserts what holds in each state. */
 void tcp_check(const struct tcp_conn *c);
+/* The same, with what lies in blocks. */
+void tcp_check_all(const struct tcp_conn *c, const struct tcp_env *env);
 
 /* input.c */
 

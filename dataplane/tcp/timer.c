@@ -2,7 +2,8 @@
  * The three timers of a connection and the estimate of the round-trip time.
  * RFC 6298; RFC 9293 3.8.3, 3.8.4, 3.8.6.
  *
- *   timer_at  with a flight: retransmission; without, or at a closed window: a probe;
+ *   timer_at  with a flight: retransmission, a probe of its tail or the end of patience (rack.c);
+ *             without, or at a closed window: a window probe;
  *             in FIN-WAIT-2 and TIME-WAIT: the end
  *   ack_at    a delayed ACK is due
  *   keep_at   nothing was heard for long
@@ -111,18 +112,27 @@ static uint32_t on_retransmission(struct tcp_conn *c, const struct tcp_env *env,
         TCP_COUNT(env, probes);
     } else {
         TCP_COUNT(env, timeouts);
+        c->snd_resend = c->snd_una;
         if (opening)
             c->flags |= TCP_F_SYN_LOST;
         else
-            cc_timeout(c);
-        c->snd_resend = c->snd_una;
+            cc_timeout(c, env, now_us);
     }
     c->flags &= (uint16_t)~TCP_F_RTT_TIMED;
     c->retransmits++;
     if (c->backoff < BACKOFF_MAX)
         c->backoff++;
     c->timer_at = now_us + tcp_rto_us(c, config);
+    c->repair &= (uint8_t) ~(TCP_R_PTO | TCP_R_REO);
     return 0;
+}
+
+/* RFC 8985 7.3 */
+static void on_probe_timeout(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us)
+{
+    c->repair |= TCP_R_TAIL_DUE;
+    TCP_COUNT(env, tail_probes);
+    tcp_arm(c, env, now_us);
 }
 
 static uint32_t on_keepalive(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us)
@@ -144,7 +154,12 @@ uint32_t tcp_on_timer(struct tcp_conn *c, const struct tcp_env *env, uint64_t no
             tcp_end(c);
             return TCP_EV_CLOSED;
         }
-        events |= on_retransmission(c, env, now_us);
+        if (c->repair & TCP_R_REO)
+            rack_timer(c, env, now_us);
+        else if (c->repair & TCP_R_PTO)
+            on_probe_timeout(c, env, now_us);
+        else
+            events |= on_retransmission(c, env, now_us);
     }
     if (c->ack_at && c->ack_at <= now_us) {
         c->ack_at = 0;

@@ -20,6 +20,7 @@ enum tls_alert {
     TLS_ALERT_PROTOCOL_VERSION = 70,
     TLS_ALERT_INTERNAL_ERROR = 80,
     TLS_ALERT_USER_CANCELED = 90,
+    TLS_ALERT_NO_RENEGOTIATION = 100,
     TLS_ALERT_NO_APPLICATION_PROTOCOL = 120,
     TLS_ALERT_NONE = 255, /* nothing to tell: the peer does not speak TLS, or has told us first */
 };

@@ -13,6 +13,10 @@
 /* What a flight holds besides certificates: ServerHello, EncryptedExtensions, CertificateVerify, Finished. */
 #define FLIGHT_REST 2048
 
+#define RSA_BITS_MIN 2048
+#define RSA_BITS_MAX                                                                                         \
+    4096 /* a signature of 4096 bits takes the helper thread some fifty times as long as one of P-256 */
+
 struct report {
     char *text;
     size_t size;
@@ -42,29 +46,60 @@ static bool readable(const char *what, const char *path, const struct report *r)
     return fail(r, "%s %s: %s", what, path, strerror(errno));
 }
 
-static bool load_certificate(SSL_CTX *ctx, const char *path, const struct report *r)
+static bool check_dates(const X509 *leaf, const char *path, const struct report *r)
 {
-    if (!readable("certificate", path, r))
-        return false;
-    if (SSL_CTX_use_certificate_chain_file(ctx, path) != 1) {
-        const char *reason = ERR_reason_error_string(ERR_peek_error());
-        return fail(r, "certificate %s: not a PEM certificate chain (%s)", path,
-                    reason ? reason : "unknown error");
-    }
-    X509 *leaf = SSL_CTX_get0_certificate(ctx);
     if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0)
         return fail(r, "certificate %s: expired; renew it", path);
     if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0)
         return fail(r, "certificate %s: not valid yet; check the clock of this host", path);
-    STACK_OF(X509) *chain = NULL;
-    SSL_CTX_get0_chain_certs(ctx, &chain);
-    int total = i2d_X509(leaf, NULL);
-    for (int i = 0; i < sk_X509_num(chain); i++)
-        total += i2d_X509(sk_X509_value(chain, i), NULL);
-    if (total > TLS_FLIGHT_MAX - FLIGHT_REST)
-        return fail(r, "certificate %s: chain of %d bytes, at most %d fit a handshake flight", path, total,
-                    TLS_FLIGHT_MAX - FLIGHT_REST);
     return true;
+}
+
+static bool check_size(const struct tls_cert *c, const char *path, const struct report *r)
+{
+    int total = i2d_X509(c->leaf, NULL);
+    for (int i = 0; i < sk_X509_num(c->chain); i++)
+        total += i2d_X509(sk_X509_value(c->chain, i), NULL);
+    if (total <= TLS_FLIGHT_MAX - FLIGHT_REST)
+        return true;
+    return fail(r, "certificate %s: chain of %d bytes, at most %d fit a handshake flight", path, total,
+                TLS_FLIGHT_MAX - FLIGHT_REST);
+}
+
+/* The leaf, then its chain until the file ends. */
+static bool read_chain(FILE *f, struct tls_cert *c)
+{
+    bool asked = false;
+    X509 *next;
+    c->chain = sk_X509_new_null();
+    c->leaf = PEM_read_X509(f, NULL, no_passphrase, &asked);
+    if (!c->leaf || !c->chain)
+        return false;
+    while ((next = PEM_read_X509(f, NULL, no_passphrase, &asked)))
+        if (sk_X509_push(c->chain, next) <= 0) {
+            X509_free(next);
+            return false;
+        }
+    return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
+static bool load_certificate(struct tls_cert *c, const char *path, const struct report *r)
+{
+    FILE *f = readable("certificate", path, r) ? fopen(path, "r") : NULL;
+    if (!f)
+        return false;
+    ERR_clear_error();
+    bool good = read_chain(f, c);
+    fclose(f);
+    if (!good) {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+        return fail(r, "certificate %s: not a PEM certificate chain (%s)", path,
+                    reason ? reason : "unknown error");
+    }
+    ERR_clear_error();
+    if (!tls_names_of(c->leaf, &c->names))
+        return fail(r, "certificate %s: out of memory", path);
+    return check_dates(c->leaf, path, r) && check_size(c, path, r);
 }
 
 static bool is_p256(EVP_PKEY *key)
@@ -75,7 +110,8 @@ static bool is_p256(EVP_PKEY *key)
            strcmp(group, "prime256v1") == 0;
 }
 
-static bool load_key(SSL_CTX *ctx, const char *path, const char *certificate_path, const struct report *r)
+static bool load_key(struct tls_cert *c, const char *path, const char *certificate_path,
+                     const struct report *r)
 {
     if (!readable("key", path, r))
         return false;
@@ -83,27 +119,39 @@ static bool load_key(SSL_CTX *ctx, const char *path, const char *certificate_pat
     if (!f)
         return fail(r, "key %s: %s", path, strerror(errno));
     bool asked = false;
-    EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, no_passphrase, &asked);
+    c->key = PEM_read_PrivateKey(f, NULL, no_passphrase, &asked);
     fclose(f);
-    if (!key && asked)
+    if (!c->key && asked)
         return fail(r, "key %s: has a passphrase; store it without one, readable for this user only", path);
-    if (!key)
+    if (!c->key)
         return fail(r, "key %s: not a PEM private key", path);
-    bool p256 = is_p256(key);
-    bool used = p256 && SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
-    EVP_PKEY_free(key);
-    if (!p256)
-        return fail(r,
-                    "key %s: not ECDSA P-256; other signatures take the handshake thread many times as long",
-                    path);
-    if (!used)
+    c->rsa = EVP_PKEY_is_a(c->key, "RSA") == 1;
+    int bits = EVP_PKEY_get_bits(c->key);
+    if (c->rsa && (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX))
+        return fail(r, "key %s: RSA of %d bits; %d to %d are taken", path, bits, RSA_BITS_MIN, RSA_BITS_MAX);
+    if (!c->rsa && !is_p256(c->key))
+        return fail(r, "key %s: neither ECDSA P-256 (the fastest here) nor RSA", path);
+    if (X509_check_private_key(c->leaf, c->key) != 1)
         return fail(r, "key %s: does not belong to certificate %s", path, certificate_path);
     return true;
 }
 
-bool tls_cert_load(SSL_CTX *ctx, const char *certificate_path, const char *key_path, char *error,
+bool tls_cert_load(struct tls_cert *c, const char *certificate_path, const char *key_path, char *error,
                    size_t error_size)
 {
     const struct report r = {error, error_size};
-    return load_certificate(ctx, certificate_path, &r) && load_key(ctx, key_path, certificate_path, &r);
+    *c = (struct tls_cert){0};
+    if (load_certificate(c, certificate_path, &r) && load_key(c, key_path, certificate_path, &r))
+        return true;
+    tls_cert_free(c);
+    return false;
+}
+
+void tls_cert_free(struct tls_cert *c)
+{
+    X509_free(c->leaf);
+    sk_X509_pop_free(c->chain, X509_free);
+    EVP_PKEY_free(c->key);
+    tls_names_free(&c->names);
+    *c = (struct tls_cert){0};
 }

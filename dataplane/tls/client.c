@@ -29,7 +29,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 static bool configure(SSL_CTX *ctx, const char *ca_path, uint16_t suite, const char *groups)
 {
     static const unsigned char alpn[] = "\x08http/1.1";
-    tls_context_prepare(ctx);
+    tls_context_prepare(ctx, TLS1_3_VERSION);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, on_session);
     if (ca_path) {

@@ -1,5 +1,5 @@
 /*
- * One handshake, step by step: a record in, bytes out. RFC 8446 2, 4.
+ * One handshake, step by step: a record in, bytes out. RFC 8446 2, 4; RFC 5246 7.3.
  *
  * OpenSSL reads from and writes to memory. Its secrets come by the keylog callback; its alerts are noted by
  * the info callback. A step that ends the server's handshake writes nothing but tickets, already under the
@@ -57,9 +57,9 @@ static void on_info(const SSL *ssl, int where, int value)
         h->alert_sent = (uint8_t)value;
 }
 
-void tls_context_prepare(SSL_CTX *ctx)
+void tls_context_prepare(SSL_CTX *ctx, int version_min)
 {
-    SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
+    SSL_CTX_set_min_proto_version(ctx, version_min);
     SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION);
     SSL_CTX_set_keylog_callback(ctx, on_keylog);
     SSL_CTX_set_info_callback(ctx, on_info);
@@ -100,6 +100,7 @@ void tls_handshake_free(struct tls_handshake *h)
     if (SSL_is_init_finished(h->ssl)) /* or OpenSSL would take its session for a bad one */
         SSL_set_shutdown(h->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(h->ssl);
+    tls_identity_release(h->identity);
     tls_client_session_free(h->session);
     wipe(h, sizeof *h);
     free(h);
@@ -117,13 +118,20 @@ static void fail(struct tls_handshake *h, enum drop_reason reason, enum tls_aler
     }
 }
 
+static enum drop_reason reason_of_alert(uint8_t alert)
+{
+    return alert == TLS_ALERT_PROTOCOL_VERSION          ? DROP_TLS_VERSION
+           : alert == TLS_ALERT_NO_APPLICATION_PROTOCOL ? DROP_TLS_NO_PROTOCOL
+                                                        : DROP_TLS_HANDSHAKE_FAILED;
+}
+
 /* OpenSSL has given up. Its alert, if any, lies in `send`. */
 static void fail_by_openssl(struct tls_handshake *h, struct tls_step_result *out)
 {
     unsigned long error = ERR_peek_last_error();
     bool by_peer = ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) >= RECEIVED_ALERT;
     ERR_clear_error();
-    fail(h, by_peer ? DROP_TLS_ALERT : DROP_TLS_HANDSHAKE_FAILED, h->alert_sent, out);
+    fail(h, by_peer ? DROP_TLS_ALERT : reason_of_alert(h->alert_sent), h->alert_sent, out);
 }
 
 static uint32_t count_records(const uint8_t *p, size_t len)
@@ -134,16 +142,28 @@ static uint32_t count_records(const uint8_t *p, size_t len)
     return n;
 }
 
-static void finish(struct tls_handshake *h, struct tls_step_result *out)
+/* Secrets and record numbers; false when OpenSSL did not give them, or chose what we do not speak. */
+static bool take_secrets(struct tls_handshake *h, const struct tls_step_result *out)
 {
     const SSL_CIPHER *cipher = SSL_get_current_cipher(h->ssl);
-    const unsigned char *alpn;
-    unsigned alpn_len;
     h->secrets.suite = cipher ? SSL_CIPHER_get_protocol_id(cipher) : 0;
-    if (!h->have_client_secret || !h->have_server_secret || !tls_suite_info(h->secrets.suite))
-        return fail(h, DROP_TLS_HANDSHAKE_FAILED, TLS_ALERT_INTERNAL_ERROR, out);
+    if (!tls_suite_info(h->secrets.suite) ||
+        tls_is_12(h->secrets.suite) != (SSL_version(h->ssl) == TLS1_2_VERSION))
+        return false;
+    if (tls_is_12(h->secrets.suite))
+        return tls12_secrets(h->ssl, &h->secrets);
     if (!h->client)
         h->secrets.server_records = count_records(out->send, out->send_len);
+    return h->have_client_secret && h->have_server_secret;
+}
+
+static void finish(struct tls_handshake *h, struct tls_step_result *out)
+{
+    const unsigned char *alpn;
+    unsigned alpn_len;
+    if (!take_secrets(h, out))
+        return fail(h, DROP_TLS_HANDSHAKE_FAILED, TLS_ALERT_INTERNAL_ERROR, out);
+    h->secrets.record_limit = tls_record_limit_of(h);
     SSL_get0_alpn_selected(h->ssl, &alpn, &alpn_len);
     const char *name = SSL_get_servername(h->ssl, TLSEXT_NAMETYPE_host_name);
     h->phase = TLS_HS_OVER;
@@ -200,9 +220,11 @@ void tls_handshake_step(struct tls_handshake *h, const uint8_t *record, size_t l
         return fail(h, why.reason, why.alert, out);
     if ((size_t)size != len || len == 0)
         return fail(h, DROP_TLS_RECORD_LENGTH, TLS_ALERT_DECODE_ERROR, out);
+    if (r.type == TLS_CHANGE_CIPHER_SPEC && record[TLS_HEADER_SIZE] != 1) /* RFC 8446 5 */
+        return fail(h, DROP_TLS_RECORD_TYPE, TLS_ALERT_UNEXPECTED_MESSAGE, out);
     h->received += (uint32_t)len;
     if (h->received > TLS_HANDSHAKE_BYTES_MAX)
-        return fail(h, DROP_TLS_HANDSHAKE_FAILED, TLS_ALERT_HANDSHAKE_FAILURE, out);
+        return fail(h, DROP_TLS_HANDSHAKE_BYTES, TLS_ALERT_HANDSHAKE_FAILURE, out);
     if (h->phase == TLS_HS_HELLO)
         h->phase = TLS_HS_RUNNING;
     (void)BIO_reset(h->out);

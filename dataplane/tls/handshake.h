@@ -1,12 +1,13 @@
 /*
- * TLS 1.3 handshakes by OpenSSL, one record at a time, and the thread that runs them away from the packet
- * path.
+ * Handshakes of TLS 1.3 and 1.2 by OpenSSL, one record at a time, and the threads that run them away from the
+ * packet path.
  *
- * Owns: the server's context (certificate, suites, groups, ticket keys), handshakes under way, and their
+ * Owns: the server's context (certificates, suites, groups, ticket keys), handshakes under way, and their
  * secrets until they are handed over. OpenSSL never sees a byte after the client's Finished: the caller cuts
- * records and waits for each one's result before handing in the next. Refuses: versions below 1.3, early
- * data, ALPN without http/1.1, more handshakes or handshake bytes than allowed, plain HTTP. Needs no clock:
- * deadlines are the caller's (tls_helper_cancel). Read first: RFC 8446 2, 4, 7.1.
+ * records and waits for each one's result before handing in the next. Refuses: versions below 1.2 (or 1.3, by
+ * configuration), suites of TLS 1.2 that are not ECDHE with an AEAD, early data, renegotiation, ALPN without
+ * http/1.1, more handshakes or handshake bytes than allowed, plain HTTP. Needs no clock: deadlines are the
+ * caller's (tls_helper_cancel). Read first: RFC 8446 2, 4, 7.1; RFC 5246 7, 8.1; RFC 7627; RFC 5077.
  *
  *      START --record--> MORE --record--> MORE ... --client's Finished--> DONE     (secrets, tickets to send)
  *                          \---anything refused or cancelled------------> FAILED   (alert to send)
@@ -17,10 +18,12 @@
 #define VOXPOP_TLS_HANDSHAKE_H
 
 #include "dataplane/tls/record.h"
+#include "ticket_keys.h"
 
 #define TLS_HANDSHAKE_BYTES_MAX 49152 /* from a client: post-quantum hellos, twice, padded */
 #define TLS_FLIGHT_MAX          32768 /* to a client in one step: bounds the certificate chain */
-#define TLS_TICKET_KEY_SIZE     80    /* name 16, HMAC 32, AES 32 */
+#define TLS_CERTIFICATES_MAX    64
+#define TLS_TICKET_LIFETIME_S   43200
 #define TLS_NAME_MAX            255
 #define TLS_ERROR_MAX           256
 
@@ -28,16 +31,41 @@
 
 struct tls_server;
 
-struct tls_server_config {
-    const char *certificate_path; /* PEM, leaf first */
-    const char *key_path;         /* PEM */
-    const uint8_t
-        *ticket_key; /* TLS_TICKET_KEY_SIZE bytes, from the region, so that a restart keeps tickets valid */
+struct tls_certificate_files {
+    const char *certificate; /* path; PEM, leaf first */
+    const char *key;         /* path; PEM */
 };
 
-/* NULL, with one helpful line in `error`, when certificate or key cannot be used. */
+struct tls_ticket_keys {
+    uint8_t current[TICKET_KEY_SIZE], previous[TICKET_KEY_SIZE]; /* name, HMAC, AES */
+    bool has_previous;
+};
+
+struct tls_server_config {
+    const struct tls_certificate_files *certificates; /* the first is shown to who asks for none of them */
+    unsigned certificate_count;                       /* 1 to TLS_CERTIFICATES_MAX */
+    struct tls_ticket_keys tickets; /* from the region, so that a restart keeps tickets valid */
+    uint32_t ticket_lifetime_s;     /* 0: TLS_TICKET_LIFETIME_S */
+    bool tls13_only;
+};
+
+/* NULL, with one helpful line in `error`, when a certificate or a key cannot be used. */
 struct tls_server *tls_server_new(const struct tls_server_config *config, char error[TLS_ERROR_MAX]);
-void tls_server_free(struct tls_server *s);
+void tls_server_free(struct tls_server *s); /* after every handshake of it */
+
+/*
+ * For the handshakes that begin from now on: certificates and versions as in `config`, whose tickets are not
+ * looked at. False, with a line in `error`: one of them cannot be used, and everything stays as it was. From
+ * any one thread.
+ */
+bool tls_server_reload(struct tls_server *s, const struct tls_server_config *config,
+                       char error[TLS_ERROR_MAX]);
+
+/* The ticket keys have changed. From any one thread. */
+void tls_server_tickets(struct tls_server *s, const struct tls_ticket_keys *keys);
+
+/* One line on what is served, for the log: "pop.example (ECDSA, until 2027-01-31), ...". */
+void tls_server_describe(struct tls_server *s, char *out, size_t size);
 
 /* ---- one handshake, without a thread ---- */
 
@@ -86,20 +114,21 @@ struct tls_handshake *tls_client_start(struct tls_client *c, const char *server_
 struct tls_client_session *tls_client_take_session(struct tls_handshake *h);
 /* A client's later steps are tls_handshake_step and tls_handshake_free. */
 
-/* ---- the helper thread ---- */
+/* ---- the helper threads ---- */
 
 struct tls_helper;
 
 struct tls_helper_config {
     struct tls_server *server; /* outlives the helper */
     unsigned workers;
+    unsigned threads;        /* that shake hands; 0: one */
     uint32_t handshakes_max; /* under way at once, per worker */
     int cpu;                 /* the core to run on, or -1: wherever the caller may */
     uint32_t ring_bytes;     /* each ring, both ways; a power of two, at least 256 KiB */
 };
 
 struct tls_helper *tls_helper_start(const struct tls_helper_config *config, char error[TLS_ERROR_MAX]);
-void tls_helper_stop(struct tls_helper *h); /* ends the thread and every handshake under way */
+void tls_helper_stop(struct tls_helper *h); /* ends the threads and every handshake under way */
 
 /*
  * Worker `worker` hands in one record of the handshake of connection `handle` (unique among the worker's

@@ -1,5 +1,5 @@
 /*
- * Cutting records out of a byte stream. RFC 8446 5.1, 5.2.
+ * Cutting records out of a byte stream. RFC 8446 5.1, 5.2; RFC 5246 6.2.
  *
  * The minor version is ignored, as 5.1 demands; a major version other than 3 is not TLS.
  * SPDX-License-Identifier: Apache-2.0
@@ -16,9 +16,13 @@ static const struct {
 } allowed[] = {
     {1 << TLS_PHASE_HELLO | 1 << TLS_PHASE_HANDSHAKE, TLS_HANDSHAKE, 1, TLS_PLAINTEXT_MAX},
     {1 << TLS_PHASE_HANDSHAKE, TLS_CHANGE_CIPHER_SPEC, 1, 1},
-    {1 << TLS_PHASE_HANDSHAKE, TLS_ALERT_RECORD, TLS_ALERT_SIZE, TLS_ALERT_SIZE},
+    /* behind ChangeCipherSpec an alert of TLS 1.2 is protected already */
+    {1 << TLS_PHASE_HANDSHAKE, TLS_ALERT_RECORD, TLS_ALERT_SIZE, TLS_ALERT_SIZE + 8 + AEAD_TAG_SIZE},
     {1 << TLS_PHASE_HANDSHAKE | 1 << TLS_PHASE_OPEN, TLS_APPLICATION_DATA, AEAD_TAG_SIZE + 1,
      TLS_PROTECTED_MAX},
+    {1 << TLS_PHASE_OPEN12, TLS_ALERT_RECORD, AEAD_TAG_SIZE, TLS_PROTECTED_MAX},
+    {1 << TLS_PHASE_OPEN12, TLS_HANDSHAKE, AEAD_TAG_SIZE, TLS_PROTECTED_MAX},
+    {1 << TLS_PHASE_OPEN12, TLS_APPLICATION_DATA, AEAD_TAG_SIZE, TLS_PROTECTED_MAX},
 };
 
 static int refuse(struct tls_refusal *why, enum drop_reason reason, enum tls_alert alert)

@@ -1,9 +1,8 @@
 # shellcheck shell=bash
-# voice-fanout: rooms of one speaker and 50 listeners over memif, AES-256-GCM; beside it, in the same run and on the same two CPUs,
-# dpdk-testpmd macswap with frames of the same length, and sealing alone with the same keys.
+# voice-fanout: rooms of one speaker and 50, 1,000 and 20,000 listeners over memif, AES-256-GCM; beside it, in the same run and on the
+# same two CPUs, dpdk-testpmd macswap with frames of the same length, and sealing alone with the same keys.
 # SPDX-License-Identifier: Apache-2.0
 
-FANOUT_LISTENERS=50
 FANOUT_ROOMS=1200 # what 3 million packets/s need at 50 packets/s a speaker
 FANOUT_WARM=2     # as few as keep each speaker under voice.packets_per_second_max
 
@@ -30,8 +29,8 @@ dataplane:
 voice:
   packets_per_second_max: 100000
 limits:
-  rooms: 2048
-  members: 65536
+  rooms: ${FANOUT_LIMIT_ROOMS:-2048}
+  members: ${FANOUT_LIMIT_MEMBERS:-65536}
 END
 }
 
@@ -41,58 +40,67 @@ fanout_prepare() {
         -keyout "$WORK/key.pem" -out "$WORK/cert.pem" 2>/dev/null
 }
 
-# fanout_load ROOMS OPTION …
+# fanout_load ROOMS LISTENERS OPTION …
 fanout_load() {
-    local rooms=$1
-    shift
+    local rooms=$1 listeners=$2
+    shift 2
     load voice-fanout --config "$WORK/voxpop.yaml" --dataplane "$BUILD/dataplane/voxpop-dataplane" --cpu "$CPU_LOAD" \
-        --rooms "$rooms" --listeners "$FANOUT_LISTENERS" "$@"
+        --rooms "$rooms" --listeners "$listeners" "$@"
 }
 
-# fanout_figure KEYS ROOMS: reads $WORK/fanout-KEYS, seal-KEYS and wire.
+# fanout_figure KEYS ROOMS LISTENERS: reads $WORK/fanout-KEYS-LISTENERS, seal-KEYS and wire.
 fanout_figure() {
-    local keys=$1 rooms=$2
-    jq -n --slurpfile fanout "$WORK/fanout-$keys" --slurpfile seal "$WORK/seal-$keys" --slurpfile wire "$WORK/wire" \
-        --arg keys "$keys" --argjson rooms "$rooms" --argjson listeners "$FANOUT_LISTENERS" --arg machine "$(machine)" '
+    local keys=$1 rooms=$2 listeners=$3
+    jq -n --slurpfile fanout "$WORK/fanout-$keys-$listeners" --slurpfile seal "$WORK/seal-$keys" --slurpfile wire "$WORK/wire" \
+        --arg bench "${FANOUT_BENCH:-voice-fanout}" --arg keys "$keys" --argjson rooms "$rooms" --argjson listeners "$listeners" \
+        --arg machine "$(machine)" '
         ([$fanout[] | select(.kind == "peak")] | max_by(.value)) as $best
-        | {bench: "voice-fanout", metric: "sealed_pps_per_core", value: $best.value, unit: "packets/s",
+        | {bench: $bench, metric: "sealed_pps_per_core", value: $best.value, unit: "packets/s",
            params: {receivers: $listeners, keys: $keys, members: ($rooms * ($listeners + 1))},
-           limit: ([$seal[].value] | max), limit_name: "AES-256-GCM alone on one core, same keys, aead_seal_batch",
+           limit: ([$seal[].value] | max), limit_name: "AES-256-GCM alone on one core, as many keys, aead_seal_batch",
            peer: ($wire | max_by(.value)).value, peer_name: ("dpdk-testpmd macswap, 180-byte IP packets, same memif wire, packets/s out"
                + (if ($wire | max_by(.value)).generator_bound then " (generator_bound)" else "" end)),
            machine: $machine}
         + (if $best.generator_bound then {generator_bound: true} else {} end)'
 }
 
-# Every value of every round: the figure is the best.
+# fanout_all FILE …: every value of every round; the figure is the best.
 fanout_all() {
     local file
-    for file in fanout-warm fanout-cold wire seal-warm seal-cold; do
+    for file in "$@"; do
         jq -rs --arg file "$file" 'group_by(.kind)[] | "  " + $file + " " + .[0].kind + ": "
             + ([.[].value | tostring] | join(", "))' "$WORK/$file"
     done
 }
 
 fanout_table() {
-    jq -r '"  " + .params.keys + " keys (" + (.params.members | tostring) + " members): " + (.value | tostring) + " sealed packets/s on one core; "
+    jq -r '"  " + (.params.receivers | tostring) + " receivers, " + .params.keys + " keys (" + (.params.members | tostring) + " members): "
+        + (.value | tostring) + " sealed packets/s on one core; "
         + (100 * .value / .limit | floor | tostring) + " % of sealing alone (" + (.limit | tostring) + "), "
         + (100 * .value / .peer | floor | tostring) + " % of testpmd (" + (.peer | tostring) + ")"
         + (if .generator_bound then "; generator_bound" else "" end)'
 }
 
+# The limit and the peer: fanout_beside MEMBERS_WARM MEMBERS_COLD.
+fanout_beside() {
+    load seal --cpu "$CPU_BOX" --keys "$1" --seconds 0.5 >>"$WORK/seal-warm" &&
+        load seal --cpu "$CPU_BOX" --keys "$2" --seconds 0.5 >>"$WORK/seal-cold" &&
+        with_testpmd "$WORK/testpmd.sock" load wire --socket "$WORK/testpmd.sock" --cpu "$CPU_LOAD" --seconds 1 >>"$WORK/wire"
+}
+
 # One round: everything that is compared, right after one another.
 fanout_round() {
-    load seal --cpu "$CPU_BOX" --keys $((FANOUT_WARM * (FANOUT_LISTENERS + 1))) --seconds 0.5 >>"$WORK/seal-warm" &&
-        load seal --cpu "$CPU_BOX" --keys $((FANOUT_ROOMS * (FANOUT_LISTENERS + 1))) --seconds 0.5 >>"$WORK/seal-cold" &&
-        with_testpmd "$WORK/testpmd.sock" load wire --socket "$WORK/testpmd.sock" --cpu "$CPU_LOAD" --seconds 1 >>"$WORK/wire" &&
-        fanout_load "$FANOUT_WARM" --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-warm" &&
-        fanout_load "$FANOUT_ROOMS" --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-cold"
+    fanout_beside $((FANOUT_WARM * 51)) $((FANOUT_ROOMS * 51)) &&
+        fanout_load "$FANOUT_WARM" 50 --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-warm-50" &&
+        fanout_load "$FANOUT_ROOMS" 50 --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-cold-50" &&
+        fanout_load 60 1000 --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-cold-1000" &&
+        fanout_load 3 20000 --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-cold-20000"
 }
 
 bench_voice-fanout() {
     fanout_prepare
     local round
-    for round in 1 2 3; do
+    for round in $(seq "${FANOUT_ROUNDS:-3}"); do
         say "# round $round"
         if ! fanout_round; then
             say "voice-fanout: the run failed"
@@ -100,10 +108,12 @@ bench_voice-fanout() {
         fi
     done
     {
-        fanout_figure warm "$FANOUT_WARM"
-        fanout_figure cold "$FANOUT_ROOMS"
+        fanout_figure warm "$FANOUT_WARM" 50
+        fanout_figure cold "$FANOUT_ROOMS" 50
+        fanout_figure cold 60 1000
+        fanout_figure cold 3 20000
     } >"$WORK/figures"
-    fanout_all
+    fanout_all fanout-warm-50 fanout-cold-50 fanout-cold-1000 fanout-cold-20000 wire seal-warm seal-cold
     fanout_table <"$WORK/figures"
     cat "$WORK/figures" >>"$FIGURES"
 }
@@ -111,6 +121,6 @@ bench_voice-fanout() {
 # Correct, however slow the machine: everything arrives and everything is opened.
 smoke_voice-fanout() {
     fanout_prepare
-    fanout_load 4 --rate 20000 --seconds 2 >"$WORK/smoke" &&
+    fanout_load 4 50 --rate 20000 --seconds 2 >"$WORK/smoke" &&
         jq -e '.missing == 0 and .expected >= 39000 and .opened >= .expected' "$WORK/smoke" >/dev/null
 }

@@ -2,7 +2,9 @@
 # The benches run and write their figures; how good the figures are is not a matter of these tests.
 # SPDX-License-Identifier: Apache-2.0
 
-BENCH_NAMES=(voice-fanout)
+BENCH_NAMES=(voice-fanout voice-rooms voice-latency voice-peer)
+BENCH_NAMES+=(gateway-echo handshakes)
+SMOKE_NAMES=(connections fanout) # their figures take minutes: sudo tests/bench/run
 
 bench_figure_is_whole() {
     jq -e --arg name "$1" 'length > 0 and all(.[]; .bench == $name and (.metric | type == "string")
@@ -24,6 +26,9 @@ bench_smoke() {
 suite_bench() {
     local name
     tests_built bench "$BUILD" --buildtype release || return 0
+    for name in "${SMOKE_NAMES[@]}"; do
+        bench_smoke "$name"
+    done
     for name in "${BENCH_NAMES[@]}"; do
         bench_smoke "$name"
         rm -f "$LOGS/$name.json"

@@ -16,6 +16,15 @@ interop_install() {
         cp "$INTEROP/package-lock.json" "$stamp"
 }
 
+# The second WebRTC stack, in a virtual environment of its own.
+interop_install_python() {
+    local venv=$INTEROP/python
+    cmp -s "$INTEROP/requirements.txt" "$venv/.voxpop-lock" && return 0
+    quietly "$LOGS/pip.log" python3 -m venv "$venv" &&
+        quietly "$LOGS/pip.log" "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$INTEROP/requirements.txt" &&
+        cp "$INTEROP/requirements.txt" "$venv/.voxpop-lock"
+}
+
 # What quickstart must put back: hugepages, mounts, links, addresses, namespaces.
 interop_host() {
     cat /proc/sys/vm/nr_hugepages /proc/mounts
@@ -37,12 +46,17 @@ interop_programs() {
     NODE_EXTRA_CA_CERTS=$(. "$RUN/pop.env" && printf '%s' "$VOXPOP_CA")
     export NODE_EXTRA_CA_CERTS VOXPOP_RUN=$RUN VOXPOP_BUILD=$BUILD VOXPOP_WORKERS=$2
     report_run "$prefix/curl" 240 "$INTEROP/curl.sh"
+    NODE=$NODE report_run "$prefix/tls" 120 "$INTEROP/tls.sh"
     interop_node "$prefix/gateway" 60 gateway
     interop_node "$prefix/echo" 60 echo
     interop_node "$prefix/chat" 120 chat
     interop_node "$prefix/voice" 120 voice
     VOXPOP_VOICE_MODE=xchacha20 interop_node "$prefix/voice-xchacha20" 120 voice
     interop_node "$prefix/room" 120 room
+    if [ "$2" = 2 ]; then # browsers are heavy: once
+        VOXPOP_PYTHON=$INTEROP/python/bin/python interop_node "$prefix/webrtc" 120 webrtc
+        interop_node "$prefix/page" 180 page
+    fi
     interop_node "$prefix/sockets" 120 sockets
     interop_node "$prefix/operator" 120 operator
     report_run "$prefix/route" 120 "$INTEROP/route.sh"
@@ -86,11 +100,12 @@ suite_interop() {
         report_skip interop "quickstart refuses this host: $(grep -m1 MISSING "$LOGS/check.log" || tail -n 1 "$LOGS/check.log")"
         return
     fi
-    if ! interop_install; then
+    if ! interop_install || ! interop_install_python; then
         report_fail "interop: the clients can be installed"
         return
     fi
     VOXPOP_BUILD=$BUILD interop_node interop/inflate 60 inflate
+    VOXPOP_BUILD=$BUILD interop_node interop 180 permissions
     [ "$LONG" = no ] || export VOXPOP_KILLS=200 VOXPOP_FRAMES=30000
     interop_with 1
     interop_with 2

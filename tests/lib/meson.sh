@@ -50,6 +50,20 @@ suite_asan() {
     ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 meson_suite asan "$BUILD-asan" --no-suite crash
 }
 
+# Every TLS record that these tests seal or open is made a second time by OpenSSL's ciphers, and compared.
+suite_oracle() {
+    local programs=(tests/unit/tls/tls_{record,data,handshake,tls12}_test tests/sim/{tls_sim,worker_sim})
+    if ! build_configure "$BUILD-oracle" -Drecord_oracle=true; then
+        report_fail "oracle: the tree can be configured"
+        return
+    fi
+    if ! quietly "$LOGS/oracle-build.log" ninja -C "$BUILD-oracle" "${programs[@]}"; then
+        report_fail "oracle: the tests build"
+        return
+    fi
+    meson_suite oracle "$BUILD-oracle" tls_{record,data,handshake,tls12} tls_sim worker_sim
+}
+
 # Threads meet only in the region: rings, the store's queue, the helper thread.
 suite_tsan() {
     local programs

@@ -11,6 +11,7 @@
 #include "dataplane/ws/frame.h"
 
 #define PROGRESS_US 1000000u
+#define STALLED_US  20000000u /* without a step forward: it is over */
 #define TOPIC       0u
 
 /* ---- events ---- */
@@ -166,10 +167,19 @@ bool chat_wait(struct chat *c, double seconds)
 bool chat_open(struct chat *c)
 {
     uint32_t n = c->options->connections;
+    uint64_t opened = 0, until = region_now_us() + STALLED_US;
     herd_want(&c->herd, n);
-    while (c->herd.open < n || (c->has_box && c->sessions && c->bound < n))
+    while (c->herd.open < n || (c->has_box && c->sessions && c->bound < n)) {
         if (!chat_step(c))
             return false;
+        if (opened != c->herd.opened + c->bound) {
+            opened = c->herd.opened + c->bound;
+            until = c->herd.now_us + STALLED_US;
+        } else if (c->herd.now_us > until) {
+            herd_wrong(&c->herd, UINT32_MAX, "only %u of %u are open, and no more for %u s", c->herd.open, n,
+                       STALLED_US / 1000000);
+        }
+    }
     return true;
 }
 

@@ -12,14 +12,13 @@
 #include "dataplane/net/net.h"
 #include "dataplane/voice/datagram.h"
 
-#define SSRC_FIRST  0x10000u
-#define CLIENT_PORT 40000u
-#define POP_PORT    50000u
-#define UDP_AT      34u
-#define RTP_AT      42u
-#define TEXT_AT     (RTP_AT + RTP_HEADER)
-#define TAG_AT      (TEXT_AT + CROWD_OPUS_BYTES)
-#define COUNTER_AT  (TAG_AT + AEAD_TAG_SIZE)
+#define SSRC_FIRST 0x10000u
+#define POP_PORT   50000u
+#define UDP_AT     34u
+#define RTP_AT     42u
+#define TEXT_AT    (RTP_AT + RTP_HEADER)
+#define TAG_AT     (TEXT_AT + CROWD_OPUS_BYTES)
+#define COUNTER_AT (TAG_AT + AEAD_TAG_SIZE)
 _Static_assert(COUNTER_AT + RTP_COUNTER_SIZE == CROWD_FRAME, "a frame is what it is made of");
 
 static uint64_t mix(uint64_t x) /* splitmix64 */
@@ -54,7 +53,8 @@ bool crowd_make(struct crowd *c, uint32_t rooms, uint32_t size, uint64_t seed)
     c->client = calloc((size_t)rooms * size, sizeof *c->client);
     c->number = calloc(rooms, sizeof *c->number);
     c->bound = calloc(rooms, sizeof *c->bound);
-    return c->client && c->number && c->bound && (uint64_t)rooms * size <= CROWD_CLIENTS_MAX;
+    c->sent_at = calloc((size_t)rooms * CROWD_TIMES, sizeof *c->sent_at);
+    return c->client && c->number && c->bound && c->sent_at && (uint64_t)rooms * size <= CROWD_CLIENTS_MAX;
 }
 
 void crowd_free(struct crowd *c)
@@ -62,6 +62,7 @@ void crowd_free(struct crowd *c)
     free(c->client);
     free(c->number);
     free(c->bound);
+    free(c->sent_at);
 }
 
 void crowd_member(const struct crowd *c, uint32_t i, struct verb_member *out)
@@ -88,7 +89,7 @@ static size_t send_udp(const struct crowd *c, uint32_t i, uint8_t *frame, size_t
     memcpy(path.destination, box_address, 16);
     memcpy(path.source_mac, c->mac, 6);
     memcpy(path.next_hop_mac, c->pop_mac, 6);
-    return net_emit_udp(frame, &path, CLIENT_PORT, POP_PORT, payload);
+    return net_emit_udp(frame, &path, (uint16_t)(CROWD_PORT + (i >> 16)), POP_PORT, payload);
 }
 
 size_t crowd_discover(const struct crowd *c, uint32_t i, uint8_t *frame)
@@ -101,6 +102,11 @@ size_t crowd_discover(const struct crowd *c, uint32_t i, uint8_t *frame)
     return send_udp(c, i, frame, DISCOVERY_SIZE);
 }
 
+uint32_t crowd_speaker(const struct crowd *c, uint32_t room)
+{
+    return room * c->size + (c->turns ? c->number[room] / CROWD_TURN % c->size : 0);
+}
+
 size_t crowd_speak(struct crowd *c, uint32_t i, uint8_t *frame)
 {
     uint32_t room = i / c->size;
@@ -108,6 +114,7 @@ size_t crowd_speak(struct crowd *c, uint32_t i, uint8_t *frame)
     struct aead_key key;
     uint8_t raw[32], nonce[12] = {0}, opus[CROWD_OPUS_BYTES], *rtp = frame + RTP_AT;
     uint16_t number = c->number[room]++;
+    c->sent_at[room * CROWD_TIMES + number % CROWD_TIMES] = c->now;
     put_be16(rtp, 0x8078);
     put_be16(rtp + 2, number);
     put_be32(rtp + 4, number * 960u);
@@ -146,9 +153,9 @@ static bool wrong(struct crowd *c, const char *format, ...)
 static bool discovered(struct crowd *c, uint32_t i, const uint8_t *p)
 {
     char address[16];
-    snprintf(address, sizeof address, "198.19.%u.%u", i >> 8, i & 255);
+    snprintf(address, sizeof address, "198.19.%u.%u", i >> 8 & 255, i & 255);
     if (be16(p) != 2 || be16(p + 2) != 70 || be32(p + 4) != SSRC_FIRST + i ||
-        strcmp((const char *)p + 8, address) != 0 || be16(p + 72) != CLIENT_PORT)
+        strcmp((const char *)p + 8, address) != 0 || be16(p + 72) != CROWD_PORT + (i >> 16))
         return wrong(c, "client %u: a wrong discovery answer", i);
     if (!c->client[i].discovered)
         c->discovered++;
@@ -181,9 +188,8 @@ static bool opens(struct crowd *c, uint32_t i, const uint8_t *frame, size_t len)
 bool crowd_receive(struct crowd *c, const uint8_t *frame, size_t len, bool open)
 {
     static const uint8_t clients[2] = {198, 19};
-    uint32_t i = be16(frame + 32);
-    if (len < RTP_AT || memcmp(frame + 30, clients, 2) != 0 || i >= c->rooms * c->size ||
-        be16(frame + UDP_AT + 2) != CLIENT_PORT)
+    uint32_t i = len < RTP_AT ? UINT32_MAX : crowd_client_of(frame);
+    if (len < RTP_AT || memcmp(frame + 30, clients, 2) != 0 || i >= c->rooms * c->size)
         return wrong(c, "a frame of %zu bytes to nobody", len);
     if (len == CROWD_DISCOVERY)
         return discovered(c, i, frame + RTP_AT);
@@ -199,10 +205,18 @@ bool crowd_receive(struct crowd *c, const uint8_t *frame, size_t len, bool open)
         return wrong(c, "client %u: number %u comes twice or late", i, be16(rtp + 2));
     if (counter <= me->heard_counter)
         return wrong(c, "client %u: nonce counter %u after %u", i, counter, me->heard_counter);
-    c->missing += (uint64_t)ahead;
+    uint16_t own = me->own < ahead ? me->own : (uint16_t)ahead;
+    me->own = (uint16_t)(me->own - own);
+    c->missing += (uint64_t)ahead - own;
     me->next = (uint16_t)(be16(rtp + 2) + 1);
     me->heard_counter = counter;
     c->received++;
+    if (c->late)
+        histogram_add(
+            c->late,
+            (uint64_t)((double)(c->now -
+                                c->sent_at[i / c->size * CROWD_TIMES + be16(rtp + 2) % CROWD_TIMES]) *
+                       10 / c->ticks_per_us));
     return !open || opens(c, i, frame, len);
 }
 

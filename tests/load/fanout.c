@@ -82,6 +82,51 @@ static void print_figure(const struct voice_load *v, const char *kind, const str
     fflush(stdout);
 }
 
+/* Residence as the box itself counts it, since `before`: the share of packets that it had for less than so
+ * long. */
+static double box_residence_us(const struct voice_load *v, const uint64_t *before, double share)
+{
+    const struct worker_area *a = region_part(&v->box->region, 0, PART_AREA);
+    uint64_t total = 0, seen = 0;
+    for (unsigned b = 0; b < RESIDENCE_BUCKETS; b++)
+        total += a->voice_residence[b] - before[b];
+    for (unsigned b = 0; b < RESIDENCE_BUCKETS; b++) {
+        uint64_t here = a->voice_residence[b] - before[b];
+        double low = b ? (double)(1u << (b - 1)) : 0, high = (double)(1u << b);
+        if (here && (double)(seen + here) >= share * (double)total)
+            return low + (high - low) * (share * (double)total - (double)seen) /
+                             (double)here; /* as if even within */
+        seen += here;
+    }
+    return 0;
+}
+
+/* How long packets are on their way, at shares of the peak. */
+static bool measure_loads(struct voice_load *v, double peak)
+{
+    static const double loads[] = {0.5, 0.8, 0.95};
+    const struct worker_area *a = region_part(&v->box->region, 0, PART_AREA);
+    struct voice_trial t;
+    for (unsigned i = 0; i < sizeof loads / sizeof *loads; i++) {
+        uint64_t before[RESIDENCE_BUCKETS];
+        memcpy(before, a->voice_residence, sizeof before);
+        if (!trial(v, "load", loads[i] * peak, &t))
+            return false;
+        printf("{\"kind\":\"load\",\"load\":%.2f,\"offered\":%.0f,\"value\":%.0f,\"missing\":%llu,"
+               "\"expected\":%llu,"
+               "\"disturbed\":%s,"
+               "\"way_p50_us\":%.1f,\"way_p99_us\":%.1f,\"way_p999_us\":%.1f,"
+               "\"box_p50_us\":%.1f,\"box_p99_us\":%.1f,\"box_p999_us\":%.1f}\n",
+               loads[i], t.offered, t.rate, (unsigned long long)t.missing, (unsigned long long)t.expected,
+               t.disturbed ? "true" : "false", (double)histogram_at(&v->late, 0.5) / 10,
+               (double)histogram_at(&v->late, 0.99) / 10, (double)histogram_at(&v->late, 0.999) / 10,
+               box_residence_us(v, before, 0.5), box_residence_us(v, before, 0.99),
+               box_residence_us(v, before, 0.999));
+        fflush(stdout);
+    }
+    return true;
+}
+
 static bool measure(struct voice_load *v)
 {
     struct voice_trial t, best;
@@ -100,6 +145,8 @@ static bool measure(struct voice_load *v)
         if (!search(v, t.rate, &best))
             return false;
         print_figure(v, "peak", &best);
+        if (v->options->loads && !measure_loads(v, best.rate))
+            return false;
     }
     return true;
 }
@@ -131,6 +178,7 @@ int load_voice_fanout(const struct load_options *o)
         fprintf(stderr, "voxpop-load: no memory, or too many clients\n");
         return 1;
     }
+    v.crowd.turns = o->turns;
     if (!box_start(&box, o->config, o->dataplane))
         return 1;
     int status = 1;

@@ -28,6 +28,8 @@ struct load_options {
     unsigned cpu;
     unsigned descriptors; /* of each direction of the wire: its client chooses, and that is us */
     unsigned rooms;
+    bool turns; /* all members of a room speak in turns */
+    bool loads; /* at 0.5, 0.8 and 0.95 of the peak: how long packets are on their way */
     unsigned listeners; /* of each room's one speaker */
     double rate;        /* sealed packets/s to offer; 0: find the peak */
     bool window;        /* do not: flat out with a window only */

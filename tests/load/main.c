@@ -11,7 +11,7 @@
 
 static const char usage[] =
     "usage: voxpop-load voice-fanout --config FILE --dataplane PROGRAM [--rooms N] "
-    "[--listeners N] [--rate PACKETS_PER_SECOND | --window]\n"
+    "[--listeners N] [--turns] [--rate PACKETS_PER_SECOND | --window | --loads]\n"
     "       voxpop-load wire --socket PATH\n"
     "       voxpop-load seal [--keys N]\n"
     "       voxpop-load connections|fanout|gateway-echo|handshakes (--config FILE --dataplane PROGRAM | "
@@ -35,6 +35,8 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
                                         {"keys", required_argument, NULL, 'k'},
                                         {"descriptors", required_argument, NULL, 'D'},
                                         {"window", no_argument, NULL, 'w'},
+                                        {"turns", no_argument, NULL, 'x'},
+                                        {"loads", no_argument, NULL, 'y'},
                                         {"seed", required_argument, NULL, 'S'},
                                         {"connections", required_argument, NULL, 'N'},
                                         {"opening", required_argument, NULL, 'o'},
@@ -127,6 +129,10 @@ static bool take(struct load_options *o, int option)
         return (o->descriptors = number(optarg)) > 0;
     case 'w':
         return (o->window = true);
+    case 'x':
+        return (o->turns = true);
+    case 'y':
+        return (o->loads = true);
     case 'S':
         o->seed = strtoull(optarg, NULL, 10);
         return true;

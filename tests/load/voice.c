@@ -8,7 +8,7 @@
 
 #include "dataplane/net/neighbour.h"
 
-#define WINDOW        1024u  /* copies on their way, at most */
+#define WINDOW        1024u  /* copies on their way, at most; where one packet has more copies, those of one */
 #define QUIET_US      30000u /* nothing came for so long: nothing will */
 #define OPEN_SLOT_US  10000u
 #define OPEN_PER_SLOT 2000u /* 200,000 a second */
@@ -65,6 +65,7 @@ static unsigned receive(struct voice_load *v)
 {
     struct packet burst[LOAD_BURST];
     unsigned n = port_rx(v->port, burst, LOAD_BURST), kept = 0;
+    v->crowd.now = __rdtsc();
     if (n && __rdtsc() > v->slot_ends) {
         v->slot_ends = __rdtsc() + ticks(OPEN_SLOT_US);
         v->slot_opened = 0;
@@ -95,6 +96,7 @@ static void send_frames(struct voice_load *v, const uint32_t *who, unsigned n, b
         v->refused += n;
         return;
     }
+    v->crowd.now = __rdtsc();
     for (unsigned i = 0; i < n; i++)
         burst[i].len = (uint16_t)(discover ? crowd_discover(&v->crowd, who[i], burst[i].data)
                                            : crowd_speak(&v->crowd, who[i], burst[i].data));
@@ -247,11 +249,11 @@ static bool timetable_make(struct voice_load *v, double offered, struct timetabl
     return true;
 }
 
-static unsigned due(struct timetable *t, uint32_t size, uint32_t *who)
+static unsigned due(const struct voice_load *v, struct timetable *t, uint32_t *who)
 {
     unsigned n = 0;
     for (uint64_t now = __rdtsc(); n < LOAD_BURST / 2 && t->base + t->turn[t->next].at <= now; n++) {
-        who[n] = t->turn[t->next].room * size;
+        who[n] = crowd_speaker(&v->crowd, t->turn[t->next].room);
         if (++t->next == t->count) {
             t->next = 0;
             t->base += t->period;
@@ -263,10 +265,10 @@ static unsigned due(struct timetable *t, uint32_t size, uint32_t *who)
 /* Rooms in turn, as far as the window goes. */
 static unsigned fits(struct voice_load *v, uint32_t *room, uint32_t *who)
 {
-    uint64_t copies = v->crowd.size - 1, way = on_the_way(v);
+    uint64_t copies = v->crowd.size - 1, way = on_the_way(v), window = copies > WINDOW ? copies : WINDOW;
     unsigned n = 0;
-    for (; n < LOAD_BURST / 2 && way + copies <= WINDOW; n++, way += copies) {
-        who[n] = *room * v->crowd.size;
+    for (; n < LOAD_BURST / 2 && way + copies <= window; n++, way += copies) {
+        who[n] = crowd_speaker(&v->crowd, *room);
         *room = *room + 1 == v->crowd.rooms ? 0 : *room + 1;
     }
     return n;
@@ -285,7 +287,7 @@ static void speak_until(struct voice_load *v, struct timetable *t, uint64_t unti
     uint64_t last = __rdtsc();
     while (__rdtsc() < until && !v->crowd.wrong[0]) {
         unsigned got = receive(v);
-        unsigned n = t->count ? due(t, v->crowd.size, who) : fits(v, &room, who);
+        unsigned n = t->count ? due(v, t, who) : fits(v, &room, who);
         send_frames(v, who, n, false);
         if (got)
             last = v->time.last;
@@ -304,6 +306,9 @@ bool voice_speak(struct voice_load *v, double offered, double seconds, struct vo
     if (offered > 0 && !timetable_make(v, offered, &t))
         return false;
     double waited_us = box_waited_us(v->box);
+    v->late = (struct histogram){0};
+    v->crowd.late = v->options->loads ? &v->late : NULL;
+    v->crowd.ticks_per_us = load_ticks_per_us();
     load_time_start(&v->time);
     uint64_t began = __rdtsc();
     speak_until(v, &t, began + ticks(seconds * 1e6));
@@ -317,6 +322,7 @@ bool voice_speak(struct voice_load *v, double offered, double seconds, struct vo
     idle = c->count[COUNT_idle_cycles] - idle;
     out->worker_busy = (double)busy / (double)(busy + idle + 1);
     drain(v);
+    v->crowd.late = NULL;
     out->expected = v->crowd.expected;
     out->missing = crowd_settle(&v->crowd);
     out->refused = v->refused - refused;

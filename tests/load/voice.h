@@ -21,6 +21,8 @@ struct voice_load {
     uint64_t slot_ends; /* of the 10 ms in which so many packets are opened whatever the rate */
     uint32_t slot_opened;
     uint64_t refused; /* packets that the wire did not take: the box's receive ring was full */
+    struct histogram
+        late; /* of the last trial (--loads): tenths of a microsecond from sending to receiving */
 };
 
 /* What a trial gave. */

@@ -367,6 +367,8 @@ static void make_config(struct box *b)
         .handshake_us = 10000000,
         .head_us = 10000000,
         .keep_alive_us = 60000000,
+        .answer_us = 30000000,
+        .reader_us = 10000000,
         .close_us = 10000000,
         .unsent_max = 64,
         .keep_max = 64,

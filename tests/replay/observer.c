@@ -26,6 +26,7 @@ static void take_open(struct listener *l, const struct connection *c)
                                .read_record = c->tls.write_record,
                                .read_epoch = c->tls.write_epoch};
     memcpy(l->tls.read_secret, c->tls.write_secret, sizeof l->tls.read_secret);
+    tls_keep_read_key(&l->tls);
     l->first = c->tcp.snd_nxt;
 }
 

@@ -400,7 +400,7 @@ static void bundle_is_for_its_owner_alone_and_has_no_keys_that_no_worker_needs(v
     }
     assert_true(bundle_open(&opened, bundle, why));
     assert_memory_equal(opened.region.header->secrets.token_hmac, zero, 32);
-    assert_memory_equal(opened.region.header->secrets.ticket_key[0], zero, 32);
+    assert_memory_equal(opened.region.header->secrets.tickets.key[0].bytes, zero, 32);
     bundle_close(&opened);
 }
 

@@ -583,7 +583,7 @@ static int set_up(void **state)
                                     .voice = {.packets_per_second_max = 1000, .discoveries_per_second_max = 10, .pending_max = 64},
                                     .tls_port = 443, .voice_port_base = 50000, .heartbeat_interval_ms = 41250,
                                     .voice_heartbeat_interval_ms = 13750, .payload_max = 4096, .body_max = 65536,
-                                    .handshake_us = 10000000, .head_us = 10000000, .keep_alive_us = 60000000, .close_us = 10000000,
+                                    .handshake_us = 10000000, .head_us = 10000000, .keep_alive_us = 60000000, .answer_us = 30000000, .reader_us = 10000000, .close_us = 10000000,
                                     .unsent_max = 64, .keep_max = 64, .syn_max = 4};
     net_addresses_add(&config.addresses, server_ip);
     return 0;

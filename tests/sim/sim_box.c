@@ -46,6 +46,18 @@ static bool port_out(void *user, const uint8_t *frame, size_t len)
     return true;
 }
 
+/* Record 0 under the server's key, as a handshake's last flight. */
+static void send_ticket(struct sim *s, struct tls_step_result *step)
+{
+    static const uint8_t ticket[] = {4, 0, 0, 2, 'h', 'i'};
+    struct tls_keys keys;
+    tls_keys_derive(&keys, step->secrets.suite, step->secrets.server, 0);
+    step->send_len =
+        (uint32_t)tls_seal(&keys, 0, TLS_HANDSHAKE, &(struct tls_span){ticket, sizeof ticket}, 1, s->ticket);
+    step->send = s->ticket;
+    step->secrets.server_records = 1;
+}
+
 static bool shake_submit(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record,
                          uint32_t len)
 {
@@ -55,6 +67,8 @@ static bool shake_submit(void *user, unsigned worker, uint64_t handle, bool firs
     struct tls_helper_result *r = &s->result[s->results++];
     *r = (struct tls_helper_result){.handle = handle, .step = {.step = TLS_STEP_DONE}};
     sim_secrets(&r->step.secrets);
+    if (s->tickets)
+        send_ticket(s, &r->step);
     return true;
 }
 
@@ -187,7 +201,9 @@ static void hear(struct sim *s, const struct ring_entry *e)
             resume_session(s, connection, sim_chance(s, SESSIONS));
     } else if (e->type == NOTICE_REQUEST) {
         remember(s, connection);
-        if (sim_chance(s, 8))
+        if (s->answer_bytes)
+            send_text(s, connection, 0, s->answer_bytes, SEND_END);
+        else if (sim_chance(s, 8))
             send_text(s, connection, 0, 1 + sim_chance(s, 9000),
                       SEND_END | (sim_chance(s, 10) ? 0 : SEND_CLOSE));
     } else if (e->type == NOTICE_MESSAGE) {
@@ -250,6 +266,33 @@ void sim_control(struct sim *s, bool capricious)
     txn_publish(&s->txn);
 }
 
+/* What the control plane does on purpose, about the connection that it heard of last. */
+void sim_order(struct sim *s, enum sim_order what, uint32_t session)
+{
+    uint64_t handle = s->handle[s->handles - 1];
+    struct verb_close close = {.connection = handle, .code = 4001};
+    struct verb_session_ref end = {
+        .session = session, .generation = s->generation[session], .close_code = what == SIM_END ? 4004 : 0};
+    txn_begin(&s->txn);
+    switch (what) {
+    case SIM_BIND:
+        bind_session(s, handle, session);
+        break;
+    case SIM_DISPATCH:
+        dispatch(s, session);
+        break;
+    case SIM_CLOSE:
+        post(s, &s->command, VERB_CLOSE, &close, sizeof close, NULL, 0);
+        break;
+    case SIM_END:
+    case SIM_END_QUIETLY:
+        post(s, &s->fanout, VERB_SESSION_END, &end, sizeof end, NULL, 0);
+        break;
+    }
+    txn_commit(&s->txn);
+    txn_publish(&s->txn);
+}
+
 /* ---- what must hold ---- */
 
 struct found {
@@ -279,7 +322,7 @@ static void check_connection(struct sim *s, struct found *f, struct connection *
         if (r->kind != SOURCE_EVENT && r->item != POOL_NONE && r->item != last_item &&
             r->item != first_waiting)
             count_item(s, f, r->item);
-        if (r->kind != SOURCE_EVENT)
+        if (r->kind != SOURCE_EVENT && r->item != POOL_NONE) /* a KeyUpdate may come in the middle of one */
             last_item = r->item;
         i = r->next;
     }
@@ -292,7 +335,7 @@ static void check_connection(struct sim *s, struct found *f, struct connection *
     if (records)
         assert_true(pos == c->tcp.snd_end);
     f->records += records;
-    f->blocks += c->app.blocks + c->carry.blocks + c->tcp.rcv.blocks;
+    f->blocks += c->app.blocks + c->carry.blocks + c->tcp.rcv.blocks + (c->tcp.board != 0);
     if (c->session != SESSION_NONE) {
         const struct session *x = &w->sessions[c->session];
         assert_int_equal(x->generation, c->session_generation);
@@ -335,7 +378,12 @@ static void deliver(struct sim *s, const struct frame *f)
 {
     struct net_packet p;
     struct tcp_segment seg;
-    if (net_parse(f->bytes, f->length, &p) != NET_TCP)
+    enum net_class class = net_parse(f->bytes, f->length, &p);
+    if (class == NET_ARP && s->answers_arp && s->in_count < FRAMES_MAX) { /* asked for a client: it makes itself known */
+        struct frame *hello = &s->in[s->in_count++];
+        hello->length = (uint32_t)arp_request(hello->bytes, sim_client_ip, sim_client_mac, sim_server_ip);
+    }
+    if (class != NET_TCP)
         return;
     assert_true(tcp_checksum_ok(p.l4, p.l4_len, p.source, p.destination));
     assert_int_equal(tcp_parse(p.l4, p.l4_len, &seg), DROP_NONE);
@@ -435,6 +483,8 @@ void sim_start(struct sim *s, const struct region_geometry *g, uint64_t seed)
         .handshake_us = 1000000,
         .head_us = 1000000,
         .keep_alive_us = 2000000,
+        .answer_us = 3000000,
+        .reader_us = 2000000,
         .close_us = 1000000,
         .unsent_max = 64,
         .keep_max = 96,
@@ -479,11 +529,6 @@ void sim_everything_is_given_back(struct sim *s)
         sim_work(s, false);
         sim_control(s, false);
         txn_begin(&s->txn);
-        for (uint32_t k = 0; k < s->worker->connections->fresh; k++) /* requests that nobody answered */
-            if (conn_at(s->worker, k)->flags & CONN_REQUEST_OPEN)
-                post(s, &s->command, VERB_CLOSE,
-                     &(struct verb_close){.connection = conn_handle(s->worker, conn_at(s->worker, k))},
-                     sizeof(struct verb_close), NULL, 0);
         for (uint32_t k = 0; k < SESSIONS; k++)
             end_session(s, k);
         txn_commit(&s->txn);

@@ -12,7 +12,7 @@
 
 #define CLIENTS    6u
 #define FRAMES_MAX 2048u
-#define RESULTS    64u
+#define RESULTS    1024u /* handshakes that a burst of first records may begin */
 #define SESSIONS   8u
 
 struct frame {
@@ -32,6 +32,9 @@ struct sim {
     struct tls_helper_result result[RESULTS];
     uint32_t results;
     bool helper_rests;
+    bool tickets; /* the handshake ends with a ticket's record */
+    uint8_t ticket[64];
+    bool answers_arp; /* the clients' host does: for tests that take minutes */
     /* the control plane's side */
     struct txn txn;
     struct ring_end notice, command, fanout;
@@ -40,6 +43,7 @@ struct sim {
     uint32_t handles;
     uint32_t generation[SESSIONS];
     bool control_rests;
+    uint32_t answer_bytes; /* every request is answered with so many; 0: as chance has it */
     uint32_t closed;
 };
 
@@ -59,6 +63,9 @@ void sim_work(struct sim *s, bool lossy);
 
 /* The control plane hears its notices; capricious: and does something that nobody asked for. */
 void sim_control(struct sim *s, bool capricious);
+
+enum sim_order { SIM_BIND, SIM_DISPATCH, SIM_CLOSE, SIM_END, SIM_END_QUIETLY };
+void sim_order(struct sim *s, enum sim_order what, uint32_t session);
 
 /* All clients, the worker and the control plane, once or n times, with nothing lost. */
 void sim_turn(struct sim *s);

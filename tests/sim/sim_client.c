@@ -34,9 +34,17 @@ static struct tcp_env env_of(struct sim_client *c)
     return (struct tcp_env){.config = &c->config, .blocks = &c->blocks.pool, .extend = extend, .stream = c};
 }
 
+static uint16_t secrets_suite = TLS_AES_128_GCM_SHA256, secrets_limit;
+
+void sim_secrets_for(uint16_t suite, uint16_t record_limit)
+{
+    secrets_suite = suite;
+    secrets_limit = record_limit;
+}
+
 void sim_secrets(struct tls_secrets *s)
 {
-    *s = (struct tls_secrets){.suite = TLS_AES_128_GCM_SHA256};
+    *s = (struct tls_secrets){.suite = secrets_suite, .record_limit = secrets_limit};
     memset(s->client, 5, sizeof s->client);
     memset(s->server, 6, sizeof s->server);
 }
@@ -52,6 +60,7 @@ void sim_client_start(struct sim_client *c, uint16_t port, uint32_t iss, uint64_
     c->config.rcv_limit = 1u << 20;
     c->config.delayed_ack_us = 0;
     c->reads = true;
+    c->heard_alert = SIM_ALERT_NONE;
     pool_init(&c->blocks.pool, c->blocks.block, sizeof c->blocks.block[0], SIM_BLOCKS);
     memcpy(tuple.local, sim_client_ip, 16);
     memcpy(tuple.remote, sim_server_ip, 16);
@@ -67,7 +76,7 @@ bool sim_client_record(struct sim_client *c, enum tls_content type, const void *
 {
     struct tls_keys keys;
     struct tls_span span = {data, len};
-    if (c->sent_length + tls_sealed_size(len) > SIM_STREAM_MAX)
+    if (c->sent_length + len + tls_overhead(c->tls.suite) > SIM_STREAM_MAX)
         return false;
     assert_true(tls_keys_write(&keys, &c->tls, c->tls.write_epoch));
     c->sent_length +=
@@ -84,6 +93,15 @@ size_t sim_frame(uint8_t *to, uint8_t opcode, bool fin, const void *data, size_t
     return head + len;
 }
 
+static void hear(struct sim_client *c, const struct tls_opened *o)
+{
+    if (c->heard + o->len <= SIM_TEXT_MAX)
+        memcpy(c->text + c->heard, o->data, o->len);
+    c->heard += o->len;
+    if (o->len > c->longest)
+        c->longest = (uint32_t)o->len;
+}
+
 void sim_client_read(struct sim_client *c)
 {
     static uint8_t bytes[TLS_RECORD_MAX], plain[TLS_RECORD_MAX];
@@ -94,7 +112,7 @@ void sim_client_read(struct sim_client *c)
     struct tls_keys keys;
     while (c->reads) {
         uint32_t have = tcp_peek(&c->tcp, &env, 0, bytes, sizeof bytes);
-        int n = have ? tls_record_parse(bytes, have, TLS_PHASE_OPEN, &r, &why) : 0;
+        int n = have ? tls_record_parse(bytes, have, tls_open_phase(&c->tls), &r, &why) : 0;
         if (n == 0)
             return;
         if (n < 0) { /* a plain alert: the handshake was refused */
@@ -106,7 +124,10 @@ void sim_client_read(struct sim_client *c)
         if (bytes[0] == TLS_APPLICATION_DATA && opened.event == TLS_EVENT_REFUSED)
             assert_int_equal(opened.why.reason, DROP_TLS_ALERT);
         if (opened.event == TLS_EVENT_DATA)
-            c->heard += opened.len;
+            hear(c, &opened);
+        if (opened.event == TLS_EVENT_REFUSED || opened.event == TLS_EVENT_CLOSED)
+            c->heard_alert =
+                opened.event == TLS_EVENT_CLOSED ? TLS_ALERT_CLOSE_NOTIFY : c->tls.alert_received;
         tcp_consume(&c->tcp, &env, (uint32_t)n);
     }
 }

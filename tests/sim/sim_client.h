@@ -13,6 +13,8 @@
 
 #define SIM_STREAM_MAX (512u << 10)
 #define SIM_BLOCKS     600u
+#define SIM_TEXT_MAX   65536u
+#define SIM_ALERT_NONE 256u
 
 struct sim_client {
     struct tcp_conn tcp;
@@ -24,7 +26,10 @@ struct sim_client {
     struct tls_conn tls;
     uint8_t sent[SIM_STREAM_MAX];
     uint32_t sent_length, sent_offered;
-    uint64_t heard; /* bytes of application data */
+    uint64_t heard;             /* bytes of application data */
+    uint8_t text[SIM_TEXT_MAX]; /* the first of them */
+    uint32_t longest;           /* bytes of content of one record */
+    uint16_t heard_alert;       /* description of the last alert; SIM_ALERT_NONE: none */
     bool upgraded;
     bool reads;     /* what arrives is taken from TCP */
     bool deaf;      /* frames to it are lost */
@@ -35,8 +40,10 @@ struct sim_client {
 extern const uint8_t sim_client_ip[16], sim_server_ip[16];
 extern const uint8_t sim_client_mac[6], sim_server_mac[6];
 
-/* The secrets that every connection of the simulation has. */
+/* The secrets that every connection of the simulation has, and what they are for: TLS_AES_128_GCM_SHA256
+ * unless said. */
 void sim_secrets(struct tls_secrets *s);
+void sim_secrets_for(uint16_t suite, uint16_t record_limit);
 
 /* Connects from `port`; a record that passes for a ClientHello goes first. */
 void sim_client_start(struct sim_client *c, uint16_t port, uint32_t iss, uint64_t now_us);

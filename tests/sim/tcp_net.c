@@ -276,7 +276,7 @@ static bool take_frame(struct endpoint *e, const struct frame *f, struct tcp_pla
         return false;
     }
     tcp_input(c, &e->env, &s, e->net->now_us, &out);
-    tcp_check(c);
+    tcp_check_all(c, &e->env);
     on_events(e, out.events);
     if (out.events & TCP_EV_DATA)
         on_data(e, &out);
@@ -300,14 +300,14 @@ static unsigned work(struct endpoint *e, enum cause cause, const struct frame *f
     }
     close_when_done(e);
     while (count < PLANS_MAX && tcp_plan(c, &e->env, e->net->now_us, &plans[count])) {
-        tcp_check(c);
+        tcp_check_all(c, &e->env);
         count++;
     }
     if (count == PLANS_MAX)
         complain(e, "plans without end");
     if (e->progress.closed)
         read_buffered(e, UINT32_MAX), tcp_release(c, &e->env);
-    tcp_check(c);
+    tcp_check_all(c, &e->env);
     return count;
 }
 

@@ -164,6 +164,47 @@ static void an_answer_planned_before_the_reset_in_the_same_burst_is_not_sent(voi
     sim_stop(&sim);
 }
 
+/* Three events, the last two of them lost on the way, and then the end; returns what the client has heard of it. */
+static uint64_t events_and_an_end(enum sim_order end, bool lost)
+{
+    sim_start(&sim, &usual, 1);
+    sim.control_rests = true;
+    struct sim_client *c = connected(&sim, upgrade_gateway);
+    sim.control_rests = false;
+    sim_control(&sim, false);
+    sim_order(&sim, SIM_BIND, 0);
+    sim_order(&sim, SIM_DISPATCH, 0);
+    sim_turns(&sim, 3);
+    uint64_t heard = c->heard;
+    c->deaf = lost;
+    sim_order(&sim, SIM_DISPATCH, 0);
+    sim_order(&sim, SIM_DISPATCH, 0);
+    sim_turns(&sim, 2);
+    sim_order(&sim, end, 0);
+    sim_turns(&sim, 2);
+    c->deaf = false;
+    sim_turns(&sim, 150);
+    heard = c->heard - heard;
+    if (end != SIM_END_QUIETLY)
+        assert_int_equal(c->tcp.state, TCP_CLOSE_WAIT);
+    else
+        assert_int_equal(conn_at(sim.worker, 0)->session, SESSION_NONE);
+    if (end != SIM_CLOSE)
+        assert_int_equal(sim.worker->sessions[0].kind, SESSION_FREE);
+    sim_everything_is_given_back(&sim);
+    sim_stop(&sim);
+    return heard;
+}
+
+static void events_lost_in_flight_are_made_again_after_their_session_is_closed_or_ended(void **state)
+{
+    for (enum sim_order end = SIM_CLOSE; end <= SIM_END_QUIETLY; end++) {
+        uint64_t whole = events_and_an_end(end, false);
+        assert_true(whole > 2 * 60);
+        assert_int_equal(events_and_an_end(end, true), whole);
+    }
+}
+
 /* ---- anything ---- */
 
 static void http(struct sim *s, struct sim_client *c)
@@ -357,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_reset_with_thousands_of_records_in_flight_does_not_overflow_the_undo_log),
         cmocka_unit_test(a_long_gathered_message_goes_with_its_connection),
         cmocka_unit_test(an_answer_planned_before_the_reset_in_the_same_burst_is_not_sent),
+        cmocka_unit_test(events_lost_in_flight_are_made_again_after_their_session_is_closed_or_ended),
         cmocka_unit_test(whatever_clients_and_control_plane_do_everything_is_given_back),
         cmocka_unit_test(it_is_so_with_each_pool_too_small),
     };

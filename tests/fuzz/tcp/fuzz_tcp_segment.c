@@ -54,7 +54,7 @@ static void drain(struct player *f)
     uint8_t bytes[2000];
     struct tcp_segment s;
     for (int i = 0; tcp_plan(&f->c, &f->env, f->now_us, &p); i++) {
-        tcp_check(&f->c);
+        tcp_check_all(&f->c, &f->env);
         size_t len = tcp_build(&p, fill, f, bytes, sizeof bytes);
         if (len == 0 || tcp_parse(bytes, len, &s) != DROP_NONE || s.seq != p.seq || s.len != p.len ||
             i > 20000)
@@ -80,7 +80,7 @@ static void segment(struct player *f, struct script *in, uint8_t op)
     s.ack += op & 16 ? f->c.snd_una : 0;
     (void)tcp_reset_for(&s, &f->c.tuple, &p);
     tcp_input(&f->c, &f->env, &s, f->now_us, &out);
-    tcp_check(&f->c);
+    tcp_check_all(&f->c, &f->env);
     if (out.data && (out.data < s.data || out.data + out.len > s.data + s.len || !(out.events & TCP_EV_DATA)))
         abort();
     if (out.data && op & 32)
@@ -124,10 +124,10 @@ static void step(struct player *f, struct script *in)
     default:
         segment(f, in, op);
     }
-    tcp_check(&f->c);
+    tcp_check_all(&f->c, &f->env);
     if (op & 64)
         drain(f);
-    tcp_check(&f->c);
+    tcp_check_all(&f->c, &f->env);
 }
 
 /* Brings the connection to where the script begins. */
@@ -138,7 +138,7 @@ static void open_conn(struct player *f, uint8_t how)
     struct tcp_segment s = {.seq = 4999, .flags = TCP_SYN, .window = 30000, .mss = 1000};
     struct tcp_out out;
     s.has_timestamps = how & 1;
-    s.has_scale = how & 2;
+    s.sack_permitted = s.has_scale = how & 2;
     s.scale = how >> 5;
     uint32_t iss = how & 4 ? 0xfffffff0 : 1000;
     if (how & 8)
@@ -152,7 +152,7 @@ static void open_conn(struct player *f, uint8_t how)
     s.seq += !(how & 8);
     s.ack = iss + 1;
     tcp_input(&f->c, &f->env, &s, f->now_us, &out);
-    tcp_check(&f->c);
+    tcp_check_all(&f->c, &f->env);
     if (f->c.state != TCP_ESTABLISHED)
         abort();
 }

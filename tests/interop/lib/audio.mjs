@@ -38,10 +38,10 @@ export function frameNumber(speaker, data) {
   throw new Error(`a frame of speaker ${speaker} arrived changed: ${data.toString('hex')}`);
 }
 
-export async function join(client, { selfMute = false } = {}) {
+export async function join(client, { selfMute = false, channelId = voiceChannelId } = {}) {
   const connection = voice.joinVoiceChannel({
     guildId,
-    channelId: voiceChannelId,
+    channelId,
     group: client.user.id,
     adapterCreator: guildOf(client).voiceAdapterCreator,
     selfDeaf: false,
@@ -100,5 +100,15 @@ export async function speak(connection, speaker, amount, first = 0) {
 export const count = (n, first = 0) => Array.from({ length: n }, (_, k) => first + k);
 
 export const heardAll = (heard, n) => eventually(() => heard.numbers.length >= n || heard.wrong.length > 0, `${n} frames`, 15_000);
+
+// Speaks a few frames again and again until the listener has been told whose they are; then forgets them.
+export async function hears(connection, speaker, heard) {
+  await eventually(async () => {
+    await speak(connection, speaker, 3, 900_000);
+    return heard.numbers.length > 0;
+  }, `speaker ${speaker} is heard`, 20_000);
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  heard.numbers.length = 0;
+}
 
 export const leave = (connection) => connection.destroy();

@@ -352,7 +352,7 @@ static void help_lists_every_command_and_completion_knows_them(void **state)
     assert_non_null(strstr(out, "session list"));
     assert_null(strstr(out, "guild create"));
     assert_int_equal(RUN("completion"), 0);
-    assert_non_null(strstr(out, "    'session') words=\" list show\" ;;\n"));
+    assert_non_null(strstr(out, "    'session') words=\" list show close\" ;;\n"));
     assert_non_null(strstr(out, "    'guild create') words=\" --owner\" ;;\n"));
 }
 

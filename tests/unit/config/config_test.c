@@ -54,6 +54,8 @@ static void least_configuration_has_the_documented_defaults(void **state)
     assert_string_equal(c.pop.run_directory, "run");
     assert_int_equal(c.pop.address_count, 1);
     assert_int_equal(c.tls.port, 443);
+    assert_int_equal(c.tcp.congestion, CONGESTION_CUBIC);
+    assert_int_equal(c.tcp.keepalive_s, 0);
     assert_int_equal(c.dataplane.workers, 1);
     assert_int_equal(c.dataplane.idle, IDLE_ADAPTIVE);
     assert_int_equal(c.voice.port_base, 50000);
@@ -118,11 +120,11 @@ static void unknown_key_is_named_with_its_line(void **state)
                         "f.yaml:9: log.levle: unknown key; known here: level, lines_per_second");
     refused_after_least(
         "echo:\n  enabled: true\nlgo:\n  level: info\n",
-        "f.yaml:8: lgo: unknown key; known here: pop, tls, dataplane, voice, gateway, http, echo, "
+        "f.yaml:8: lgo: unknown key; known here: pop, tls, tcp, dataplane, voice, gateway, http, echo, "
         "control, management, routes, supervise, limits, log");
     refused_after_least(
         "log.level: info\n",
-        "f.yaml:6: log.level: unknown key; known here: pop, tls, dataplane, voice, gateway, http, "
+        "f.yaml:6: log.level: unknown key; known here: pop, tls, tcp, dataplane, voice, gateway, http, "
         "echo, control, management, routes, supervise, limits, log");
 }
 
@@ -211,12 +213,36 @@ static void text_that_is_not_yaml_is_refused_with_its_line(void **state)
     assert_string_equal(why, "f.yaml:7: a second document; one is allowed");
 }
 
+static void certificates_are_a_list_of_pairs(void **state)
+{
+    const char *text = LEAST "tls:\n"
+                             "  certificates:\n"
+                             "    - {certificate: a.pem, key: a.key}\n"
+                             "    - {key: /b.key, certificate: /b.pem}\n"
+                             "  version_min: 1.3\n";
+    assert_true(config_parse(&c, "f.yaml", text, strlen(text), why));
+    assert_string_equal(c.tls.certificate, "cert.pem");
+    assert_int_equal(c.tls.certificate_count, 2);
+    assert_string_equal(c.tls.certificates[0].certificate, "a.pem");
+    assert_string_equal(c.tls.certificates[1].key, "/b.key");
+    assert_int_equal(c.tls.version_min, TLS_VERSION_13);
+    refused_after_least("tls:\n  certificates:\n    - {certificate: a.pem}\n",
+                        "f.yaml:8: tls.certificates: an entry without key");
+    refused_after_least("tls:\n  certificates:\n    - {key: a, certificate: b, chain: c}\n",
+                        "f.yaml:8: tls.certificates: unknown key 'chain'; an entry has certificate, key");
+    refused_after_least("tls:\n  certificates:\n    - {key: a, certificate: \"\"}\n",
+                        "f.yaml:8: tls.certificates: certificate '' is not a path of at most 255 bytes");
+    refused_after_least(
+        "tls:\n  certificate: \"\"\n",
+        "f.yaml:7: tls.certificate: empty, and tls.certificates too; at least one certificate is needed");
+}
+
 static void every_mistake_gets_a_line_of_its_own(void **state)
 {
     refused("tls:\n  port: no\n  key_file: x\n",
             "f.yaml:2: tls.port: 'no' is not allowed here; allowed: a number from 1 to 65535\n"
-            "f.yaml:3: tls.key_file: unknown key; known here: certificate, key, port, handshake_threads, "
-            "handshake_timeout_s, half_open_max");
+            "f.yaml:3: tls.key_file: unknown key; known here: certificate, key, certificates, version_min, "
+            "ticket_lifetime_s, port, handshake_threads, handshake_timeout_s, half_open_max");
 }
 
 static void settings_that_contradict_one_another_are_refused(void **state)
@@ -314,6 +340,7 @@ int main(void)
         cmocka_unit_test(bad_entry_of_a_list_is_named_with_its_own_line),
         cmocka_unit_test(key_given_twice_is_refused),
         cmocka_unit_test(text_that_is_not_yaml_is_refused_with_its_line),
+        cmocka_unit_test(certificates_are_a_list_of_pairs),
         cmocka_unit_test(every_mistake_gets_a_line_of_its_own),
         cmocka_unit_test(settings_that_contradict_one_another_are_refused),
         cmocka_unit_test(default_region_is_valid_and_fits_half_a_gigabyte_with_two_workers),

@@ -238,7 +238,7 @@ static void a_batch_of_mixed_keys_equals_single_seals(void **state)
             random_bytes(raw, 32);
             aead_key_expand_on(backends[i % 2], &keys[i],
                                (enum aead_algorithm)(random_u32() % AEAD_ALGORITHM_COUNT), raw);
-            jobs[i] = (struct aead_seal){&keys[i], aad, plain, out[i], out[i] + len, sizeof aad, len, {0}};
+            jobs[i] = (struct aead_seal){&keys[i], aad, plain, out[i], out[i] + len, sizeof aad, len, {0}, {0}};
             random_bytes(jobs[i].nonce, sizeof jobs[i].nonce);
         }
         aead_seal_batch(jobs, n);

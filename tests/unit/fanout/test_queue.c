@@ -169,6 +169,12 @@ static void step_push(unsigned i, uint64_t *seed)
         return;
     if (w->last + 1 - w->first >= KEEP_MAX && kept)
         drop_first(w, 1);
+    uint32_t own = world.session[i].seq_first - w->first;
+    if (r == QUEUE_OK && own) { /* it gave its own oldest chunk */
+        assert_int_equal(pool_free(&world.chunks.pool, &txn), 0);
+        assert_true(own <= SESSION_CHUNK_REFS && own <= (w->connected ? w->acked : w->last) + 1 - w->first);
+        drop_first(w, own);
+    }
     if (r == QUEUE_NO_CHUNK) {
         assert_int_equal(pool_free(&world.chunks.pool, &txn), 0);
         return;
@@ -400,9 +406,35 @@ static void event_ahead_of_the_head_pins_its_own_segment(void **state)
     assert_int_equal(world.pins[2], 0);
 }
 
+/* Whoever acknowledges by TCP, but whose heartbeats are late, must not lose its session when chunks are short. */
+static void session_without_a_free_chunk_gives_up_its_oldest_acknowledged_ones(void **state)
+{
+    begin(false);
+    struct session *s = &world.session[0], *other = &world.session[1];
+    uint64_t seed = 7;
+    s->connection = 0;
+    other->connection = 1;
+    for (uint32_t k = 0; k < 3 * SESSION_CHUNK_REFS; k++) {
+        assert_int_equal(queue_push(&env, s, new_event(&seed)), QUEUE_OK);
+        queue_described(&env, s, 10, true);
+    }
+    queue_acked(&env, s, 2 * SESSION_CHUNK_REFS);
+    while (pool_get(&world.chunks.pool, &txn) != POOL_NONE)
+        ;
+    for (uint32_t k = 0; k < 2 * SESSION_CHUNK_REFS; k++)
+        assert_int_equal(queue_push(&env, s, new_event(&seed)), QUEUE_OK);
+    assert_int_equal(s->seq_first, 2 * SESSION_CHUNK_REFS + 1);
+    assert_int_equal(s->chunks, 3);
+    queue_check(&env, s);
+    assert_int_equal(queue_push(&env, s, new_event(&seed)), QUEUE_NO_CHUNK); /* the rest is not acknowledged */
+    assert_int_equal(queue_push(&env, other, new_event(&seed)), QUEUE_NO_CHUNK); /* it has none to give */
+    queue_check(&env, s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(session_without_a_free_chunk_gives_up_its_oldest_acknowledged_ones),
         cmocka_unit_test(slow_reader_is_named_and_an_absent_one_forgets_its_oldest),
         cmocka_unit_test(resume_from_before_the_oldest_segment_is_refused_and_pins_nothing),
         cmocka_unit_test(event_ahead_of_the_head_pins_its_own_segment),

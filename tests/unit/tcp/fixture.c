@@ -22,6 +22,7 @@ static void set_up(struct fix *f)
 {
     *f = (struct fix){.config = tcp_config_default(), .now = START, .record = SIZE_MAX};
     f->config.mss4 = MSS;
+    f->config.congestion = TCP_NEWRENO;
     f->config.rcv_limit = WINDOW;
     f->blocks = malloc(sizeof *f->blocks + BLOCKS * BLOCK_SIZE);
     pool_init(f->blocks, f->blocks + 1, BLOCK_SIZE, BLOCKS);
@@ -64,11 +65,12 @@ void given(struct fix *f, enum tcp_state state)
         .cwnd = 10 * MSS,
         .ssthresh = 1u << 30,
         .recover = OURS - 1,
-        .sent_ms = (uint32_t)(START / MS),
+        .sent_us = (uint32_t)START,
+        .mark_end = una,
         .mss = MSS,
         .rcv_mss = 536,
     };
-    tcp_check(&f->c);
+    tcp_check_all(&f->c, &f->env);
 }
 
 void given_timestamps(struct fix *f)
@@ -106,7 +108,7 @@ enum drop_reason arrives(struct fix *f, uint8_t flags, uint32_t seq, uint32_t ac
     s.data = bytes;
     s.len = len;
     enum drop_reason reason = tcp_input(&f->c, &f->env, &s, f->now, &f->out);
-    tcp_check(&f->c);
+    tcp_check_all(&f->c, &f->env);
     return reason;
 }
 
@@ -114,7 +116,7 @@ int plan_all(struct fix *f)
 {
     f->count = 0;
     while (f->count < PLANS && tcp_plan(&f->c, &f->env, f->now, &f->plans[f->count])) {
-        tcp_check(&f->c);
+        tcp_check_all(&f->c, &f->env);
         f->count++;
     }
     assert_true(f->count < PLANS);
@@ -125,7 +127,7 @@ uint32_t passes(struct fix *f, uint64_t us)
 {
     f->now += us;
     uint32_t events = tcp_on_timer(&f->c, &f->env, f->now);
-    tcp_check(&f->c);
+    tcp_check_all(&f->c, &f->env);
     return events;
 }
 

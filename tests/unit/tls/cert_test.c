@@ -15,8 +15,8 @@
 static void assert_refused(const char *certificate, const char *key, const char *file, const char *says)
 {
     char error[TLS_ERROR_MAX] = "";
-    struct tls_server_config config = {
-        .certificate_path = certificate, .key_path = key, .ticket_key = test_ticket_key};
+    struct tls_certificate_files files = {certificate, key};
+    struct tls_server_config config = {.certificates = &files, .certificate_count = 1};
     assert_null(tls_server_new(&config, error));
     if (!strstr(error, file) || !strstr(error, says) || strchr(error, '\n'))
         fail_msg("unhelpful: %s", error);
@@ -58,11 +58,26 @@ static void an_expired_certificate_is_refused(void **state)
     pki_remove(&p);
 }
 
-static void an_rsa_key_is_refused(void **state)
+static void keys_of_other_kinds_and_short_ones_are_refused(void **state)
 {
     struct pki p;
-    pki_make(&p, PKI_RSA, 30);
-    assert_refused(p.certificate, p.key, p.key, "not ECDSA P-256");
+    pki_make(&p, PKI_P384, 30);
+    assert_refused(p.certificate, p.key, p.key, "neither ECDSA P-256");
+    pki_remove(&p);
+    pki_make(&p, PKI_RSA_SHORT, 30);
+    assert_refused(p.certificate, p.key, p.key, "RSA of 1024 bits");
+    pki_remove(&p);
+}
+
+/* The file's first certificate is whole, a later one is not: it is not passed over. */
+static void a_chain_that_breaks_off_is_refused(void **state)
+{
+    struct pki p;
+    pki_make(&p, PKI_P256, 30);
+    FILE *f = fopen(p.certificate, "a");
+    fputs("-----BEGIN CERTIFICATE-----\nMIIB\n", f);
+    fclose(f);
+    assert_refused(p.certificate, p.key, p.certificate, "not a PEM certificate chain");
     pki_remove(&p);
 }
 
@@ -89,7 +104,8 @@ int main(void)
         cmocka_unit_test(files_that_are_not_what_they_should_be_are_named),
         cmocka_unit_test(a_key_of_another_certificate_is_refused),
         cmocka_unit_test(an_expired_certificate_is_refused),
-        cmocka_unit_test(an_rsa_key_is_refused),
+        cmocka_unit_test(keys_of_other_kinds_and_short_ones_are_refused),
+        cmocka_unit_test(a_chain_that_breaks_off_is_refused),
         cmocka_unit_test(a_key_with_a_passphrase_is_refused_without_asking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,9 +246,9 @@ static void a_ticket_resumes_on_another_server_with_the_same_ticket_key_only(voi
     tls_server_free(other);
     peer_close(&p);
 
-    uint8_t another_key[TLS_TICKET_KEY_SIZE] = "another key";
-    char error[TLS_ERROR_MAX];
-    other = tls_server_new(&(struct tls_server_config){pki.certificate, pki.key, another_key}, error);
+    struct tls_ticket_keys another = {.current = "another key"};
+    other = server_of(&pki);
+    tls_server_tickets(other, &another);
     h = tls_handshake_new(other);
     peer_open(&p, NULL, NULL);
     SSL_set_session(p.ssl, kept_session);
@@ -278,14 +278,16 @@ static struct tls_step_result failing(struct peer *p, int *seen)
     return result;
 }
 
-static void a_client_of_tls_1_2_is_told_protocol_version(void **state)
+static void a_client_of_tls_1_1_is_told_protocol_version(void **state)
 {
     struct peer p;
     int seen;
     peer_open(&p, NULL, NULL);
-    SSL_set_max_proto_version(p.ssl, TLS1_2_VERSION);
+    SSL_set_security_level(p.ssl, 0);
+    SSL_set_min_proto_version(p.ssl, TLS1_1_VERSION);
+    SSL_set_max_proto_version(p.ssl, TLS1_1_VERSION);
     struct tls_step_result r = failing(&p, &seen);
-    assert_int_equal(r.why.reason, DROP_TLS_HANDSHAKE_FAILED);
+    assert_int_equal(r.why.reason, DROP_TLS_VERSION);
     assert_int_equal(r.why.alert, TLS_ALERT_PROTOCOL_VERSION);
     assert_int_equal(seen, TLS_ALERT_PROTOCOL_VERSION);
 }
@@ -297,6 +299,7 @@ static void alpn_without_http11_is_refused(void **state)
     peer_open(&p, NULL, NULL);
     SSL_set_alpn_protos(p.ssl, (const unsigned char *)"\x02h2\x07spdy/99", 11);
     struct tls_step_result r = failing(&p, &seen);
+    assert_int_equal(r.why.reason, DROP_TLS_NO_PROTOCOL);
     assert_int_equal(r.why.alert, TLS_ALERT_NO_APPLICATION_PROTOCOL);
     assert_int_equal(seen, TLS_ALERT_NO_APPLICATION_PROTOCOL);
 }
@@ -371,6 +374,7 @@ static void handshake_bytes_are_bounded(void **state)
     for (; result.step == TLS_STEP_MORE; taken += sizeof record)
         tls_handshake_step(h, record, sizeof record, &result);
     assert_int_equal(result.step, TLS_STEP_FAILED);
+    assert_int_equal(result.why.reason, DROP_TLS_HANDSHAKE_BYTES);
     assert_true(taken <= TLS_HANDSHAKE_BYTES_MAX + sizeof record);
     tls_handshake_free(h);
 }
@@ -509,7 +513,7 @@ int main(void)
         cmocka_unit_test(a_hello_in_several_records_is_put_together),
         cmocka_unit_test(a_post_quantum_share_is_passed_over),
         cmocka_unit_test(a_ticket_resumes_on_another_server_with_the_same_ticket_key_only),
-        cmocka_unit_test(a_client_of_tls_1_2_is_told_protocol_version),
+        cmocka_unit_test(a_client_of_tls_1_1_is_told_protocol_version),
         cmocka_unit_test(alpn_without_http11_is_refused),
         cmocka_unit_test(alpn_with_http11_gets_it),
         cmocka_unit_test(a_client_that_distrusts_the_certificate_ends_it_by_alert),

@@ -14,15 +14,24 @@ struct pki {
     char directory[64], certificate[96], key[96];
 };
 
-enum pki_key { PKI_P256, PKI_RSA };
+enum pki_key { PKI_P256, PKI_RSA, PKI_P384, PKI_RSA_SHORT };
 
 /* days: from now until the certificate ends; may be negative. */
 void pki_make(struct pki *p, enum pki_key kind, int days);
+/* The same for the names "DNS:a.example,DNS:*.b.example". */
+void pki_make_for(struct pki *p, enum pki_key kind, int days, const char *names);
+/* Puts another certificate and key for the same names in the place of these. */
+void pki_renew(struct pki *p, enum pki_key kind, const char *names);
 void pki_remove(struct pki *p);
 
-extern const uint8_t test_ticket_key[TLS_TICKET_KEY_SIZE];
+extern const uint8_t test_ticket_key[TICKET_KEY_SIZE];
+
+/* A server's configuration with the files of `count` of them, whose `files` has room for as many. */
+struct tls_server_config server_config(const struct pki *const *pki, unsigned count,
+                                       struct tls_certificate_files *files);
 
 struct tls_server *server_of(const struct pki *p);
+struct tls_server *server_of_all(const struct pki *const *pki, unsigned count);
 
 /* The OpenSSL client. The test sets what it wants on ctx or ssl before the first pump. */
 struct peer {
@@ -32,6 +41,9 @@ struct peer {
 };
 
 void peer_open(struct peer *p, const char *suites, const char *groups);
+
+/* The same for TLS 1.2 alone, with a suite by OpenSSL's name, or NULL. */
+void peer_open12(struct peer *p, const char *suite);
 void peer_close(struct peer *p);
 
 /* Takes up to `cap` of the bytes that the client wants to send. */

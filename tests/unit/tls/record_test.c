@@ -120,7 +120,7 @@ static void a_record_is_recreated_byte_for_byte_after_later_records_and_a_key_up
         tls_write_previous_release(&survivor);
         assert_false(tls_keys_write(&keys, &survivor, epoch));
         static const uint8_t zero[TLS_SECRET_SIZE_MAX];
-        assert_memory_equal(survivor.write_secret_previous, zero, sizeof zero);
+        assert_memory_equal(survivor.write_secret_previous, zero, suite == TLS_AES_256_GCM_SHA384 ? 48 : 32);
     }
 }
 
@@ -421,7 +421,7 @@ static void close_notify_ends_reading_and_fatal_alerts_are_kept(void **state)
 
     pair_open(&p, TLS_AES_128_GCM_SHA256);
     to_server(&p, TLS_ALERT_RECORD, "\x01\x00\x01\x00", 4);
-    assert_refused(&p, DROP_TLS_ALERT, TLS_ALERT_DECODE_ERROR);
+    assert_refused(&p, DROP_TLS_ALERT_MALFORMED, TLS_ALERT_DECODE_ERROR);
 }
 
 static void a_client_takes_tickets_and_nothing_like_them(void **state)

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "controlplane/presence/presence.h"
 #include "controlplane/protocol/intents.h"
 #include "tests/unit/controlplane/sessions/world.h"
 
@@ -332,7 +333,7 @@ static void a_number_never_sent_and_another_account_cannot_resume(void **state)
     finish(w);
 }
 
-static void after_five_minutes_the_session_is_over_and_the_user_offline(void **state)
+static void who_is_away_for_ten_seconds_is_offline_and_after_five_minutes_the_session_is_over(void **state)
 {
     struct world *w;
     char id[33];
@@ -342,11 +343,17 @@ static void after_five_minutes_the_session_is_over_and_the_user_offline(void **s
     client_gone(w, b, 1006);
     world_run(w);
     client_skip(a);
-    world_pass(w, w->config.keep_gateway_ms - 1);
+    world_pass(w, PRESENCE_AWAY_MS - 1);
     assert_int_equal(client_count_events(a, "PRESENCE_UPDATE"), 0);
     world_restart(w);
     world_pass(w, 1);
     assert_int_equal(client_count_events(a, "PRESENCE_UPDATE"), 1);
+    world_pass(w, w->config.keep_gateway_ms - PRESENCE_AWAY_MS - 1);
+    assert_int_equal(w->control.gateway_sessions, 2);
+    world_restart(w);
+    world_pass(w, 1);
+    assert_int_equal(w->control.gateway_sessions, 1);
+    assert_int_equal(client_count_events(a, "PRESENCE_UPDATE"), 0);
     struct client *late = client_open(w, 1, CONNECTION_GATEWAY, 10);
     client_say(w, late, "{\"op\":6,\"d\":{\"token\":\"%s\",\"session_id\":\"%s\",\"seq\":2}}", w->token[1],
                id);
@@ -482,7 +489,7 @@ int main(void)
         cmocka_unit_test(a_dropped_client_resumes_and_gets_what_it_missed),
         cmocka_unit_test(a_session_moves_to_the_worker_that_its_client_comes_back_to),
         cmocka_unit_test(a_number_never_sent_and_another_account_cannot_resume),
-        cmocka_unit_test(after_five_minutes_the_session_is_over_and_the_user_offline),
+        cmocka_unit_test(who_is_away_for_ten_seconds_is_offline_and_after_five_minutes_the_session_is_over),
         cmocka_unit_test(members_are_always_answered),
         cmocka_unit_test(deaths_at_every_input_change_nothing),
     };

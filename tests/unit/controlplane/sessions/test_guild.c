@@ -142,9 +142,141 @@ static void revoked_tokens_close_their_sessions(void **state)
     finish(w);
 }
 
+/* ---- who sees a channel ---- */
+
+static void hide(struct world *w, unsigned from, bool hidden)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/channels/%llu/permissions/%llu", ID(w->text), ID(w->user[from]));
+    struct client *put = client_request(w, 0, hidden ? 4 : 6, path,
+                                        hidden ? "{\"type\":1,\"allow\":\"0\",\"deny\":\"1024\"}" : NULL);
+    world_run(w);
+    assert_non_null(strstr(put->http, "204"));
+}
+
+static void a_channel_vanishes_for_who_may_no_longer_see_it_and_comes_back(void **state)
+{
+    struct world *w;
+    begin(&w);
+    struct client *a = client_login(w, 0, 0, USUAL, ""), *b = client_login(w, 1, 1, USUAL, "");
+    struct client *c = client_login(w, 2, 1, INTENT_GUILD_MESSAGES, "");
+    hide(w, 1, true);
+    json_t *d = client_expect(b, "CHANNEL_DELETE", 3);
+    assert_int_equal(json_id(d, "id"), w->text);
+    assert_string_equal(json_string_value(json_object_get(d, "name")), ""); /* nothing but that it is gone */
+    assert_int_equal(json_array_size(json_object_get(d, "permission_overwrites")), 0);
+    json_decref(d);
+    assert_int_equal(client_count_events(b, "CHANNEL_UPDATE"), 0);
+    assert_int_equal(client_count_events(a, "CHANNEL_UPDATE"), 1);
+    hide(w, 1, false);
+    d = client_expect(b, "CHANNEL_CREATE", 4);
+    assert_int_equal(json_id(d, "id"), w->text);
+    assert_string_equal(json_string_value(json_object_get(d, "name")), "general");
+    json_decref(d);
+    assert_int_equal(client_count_events(a, "CHANNEL_CREATE") + client_count_events(a, "CHANNEL_DELETE"), 0);
+    assert_null(client_next(c));
+    finish(w);
+}
+
+static void a_role_that_opens_a_channel_shows_it_to_who_gets_it(void **state)
+{
+    struct world *w;
+    char path[160], body[128];
+    begin(&w);
+    struct client *b = client_login(w, 1, 1, USUAL, "");
+    snprintf(path, sizeof path, "/channels/%llu/permissions/%llu", ID(w->text), ID(w->guild));
+    client_request(w, 0, 4, path, "{\"type\":0,\"allow\":\"0\",\"deny\":\"1024\"}");
+    world_run(w);
+    assert_int_equal(client_count_events(b, "CHANNEL_DELETE"), 1);
+    uint64_t role =
+        json_id(world_admin(w, "role create", "{\"guild\":\"%llu\",\"name\":\"in\"}", ID(w->guild)), "id");
+    snprintf(path, sizeof path, "/channels/%llu/permissions/%llu", ID(w->text), ID(role));
+    snprintf(body, sizeof body, "{\"type\":0,\"allow\":\"1024\",\"deny\":\"0\"}");
+    client_request(w, 0, 4, path, body);
+    world_run(w);
+    client_skip(b);
+    snprintf(path, sizeof path, "/guilds/%llu/members/%llu/roles/%llu", ID(w->guild), ID(w->user[1]),
+             ID(role));
+    client_request(w, 0, 4, path, NULL);
+    world_run(w);
+    assert_int_equal(client_count_events(b, "CHANNEL_CREATE"), 1);
+    client_request(w, 0, 6, path, NULL);
+    world_run(w);
+    assert_int_equal(client_count_events(b, "CHANNEL_DELETE"), 1);
+    finish(w);
+}
+
+static void a_new_channel_and_a_removed_one_are_told_once_to_those_who_see_them(void **state)
+{
+    struct world *w;
+    char path[96], body[256];
+    begin(&w);
+    struct client *a = client_login(w, 0, 0, USUAL, ""), *b = client_login(w, 1, 1, USUAL, "");
+    snprintf(path, sizeof path, "/guilds/%llu/channels", ID(w->guild));
+    snprintf(
+        body, sizeof body,
+        "{\"name\":\"secret\",\"permission_overwrites\":[{\"id\":\"%llu\",\"type\":1,\"deny\":\"1024\"}]}",
+        ID(w->user[1]));
+    client_request(w, 0, 3, path, body);
+    world_run(w);
+    json_t *d = client_expect(a, "CHANNEL_CREATE", 3);
+    uint64_t id = json_id(d, "id");
+    json_decref(d);
+    assert_null(client_next(a));
+    assert_null(client_next(b));
+    snprintf(path, sizeof path, "/channels/%llu", ID(id));
+    client_request(w, 0, 6, path, NULL);
+    world_run(w);
+    assert_int_equal(client_count_events(a, "CHANNEL_DELETE"), 1);
+    assert_null(client_next(b)); /* he never saw it */
+    snprintf(path, sizeof path, "/guilds/%llu/channels", ID(w->guild));
+    client_request(w, 0, 3, path, "{\"name\":\"open\"}");
+    world_run(w);
+    assert_int_equal(client_count_events(a, "CHANNEL_CREATE"), 1);
+    assert_int_equal(client_count_events(b, "CHANNEL_CREATE"), 1);
+    finish(w);
+}
+
+/* ---- direct messages ---- */
+
+static void what_two_write_reaches_their_sessions_alone(void **state)
+{
+    struct world *w;
+    char path[96], body[96];
+    begin(&w);
+    struct client *a = client_login(w, 0, 0, ALL, ""), *b = client_login(w, 1, 1, INTENT_DIRECT_MESSAGES, ""),
+                  *c = client_login(w, 2, 0, ALL, "");
+    struct client *shard = client_login(w, 1, 0, INTENT_DIRECT_MESSAGES, ",\"shard\":[1,2]");
+    client_skip(a);
+    client_skip(c);
+    snprintf(body, sizeof body, "{\"recipient_id\":\"%llu\"}", ID(w->user[1]));
+    struct client *made = client_request(w, 0, 3, "/users/@me/channels", body);
+    world_run(w);
+    json_t *dm = json_loads(strstr(made->http, "\r\n\r\n") + 4, 0, NULL);
+    assert_int_equal(client_count_events(a, "CHANNEL_CREATE"), 1);
+    assert_int_equal(client_count_events(b, "CHANNEL_CREATE"), 1);
+    w->die_after_each = true;
+    snprintf(path, sizeof path, "/channels/%llu/messages", ID(json_id(dm, "id")));
+    client_request(w, 0, 3, path, "{\"content\":\"psst\"}");
+    world_run(w);
+    assert_int_equal(client_count_events(a, "MESSAGE_CREATE"), 1);
+    json_t *d = client_expect(b, "MESSAGE_CREATE", b->count);
+    assert_string_equal(json_string_value(json_object_get(d, "content")),
+                        "psst"); /* without the content intent */
+    json_decref(d);
+    assert_int_equal(client_count_events(c, "MESSAGE_CREATE"), 0);
+    assert_int_equal(client_count_events(shard, "MESSAGE_CREATE"), 0); /* shard 0 hears of them */
+    json_decref(dm);
+    finish(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_channel_vanishes_for_who_may_no_longer_see_it_and_comes_back),
+        cmocka_unit_test(a_role_that_opens_a_channel_shows_it_to_who_gets_it),
+        cmocka_unit_test(a_new_channel_and_a_removed_one_are_told_once_to_those_who_see_them),
+        cmocka_unit_test(what_two_write_reaches_their_sessions_alone),
         cmocka_unit_test(a_message_reaches_everybody_once_and_its_content_those_who_may),
         cmocka_unit_test(a_message_in_flight_at_a_death_is_sent_and_answered_once),
         cmocka_unit_test(typing_reaches_those_with_the_intent),

@@ -235,7 +235,7 @@ static void with_more_than_64_classes_everybody_still_sees_what_he_may_and_no_mo
         g->class[i].count = 1;
     }
     link_begin(&w->link);
-    audience_recompute(&w->control, w->guild);
+    audience_recompute(&w->control, w->guild, NULL, NULL);
     link_end(&w->link);
     assert_true(g->overflow);
     char path[96];

@@ -52,6 +52,15 @@ static uint64_t voice_channel(void *ctx, uint64_t guild_id, uint64_t user_id)
     return slot == SESSION_NONE ? 0 : session_of(ctx, slot)->channel_id;
 }
 
+static bool voice_state(void *ctx, uint64_t guild_id, uint64_t user_id, struct voice_state *state, char *id)
+{
+    uint32_t slot = voice_slot_of(ctx, guild_id, user_id);
+    if (slot == SESSION_NONE)
+        return false;
+    voice_state_of(ctx, slot, state, id);
+    return true;
+}
+
 static void live(struct world *w)
 {
     char why[256];
@@ -64,6 +73,7 @@ static void live(struct world *w)
     rest_config_defaults(&rc);
     rc.gateway_url = "wss://pop.test";
     rc.voice_channel = voice_channel;
+    rc.voice_state = voice_state;
     rc.hook_ctx = &w->control;
     w->rest = rest_open(w->model, &rc);
     link_open(&w->link, &w->region);

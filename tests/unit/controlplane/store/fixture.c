@@ -36,7 +36,7 @@ static uint64_t voice_channel(void *ctx, uint64_t guild_id, uint64_t user_id)
     return ((struct fixture *)ctx)->in_voice;
 }
 
-static void fixture_attach(struct fixture *f)
+void fixture_attach(struct fixture *f)
 {
     char error[256];
     struct store_config config = {.path = f->path};
@@ -133,9 +133,15 @@ const json_t *fixture_admin(struct fixture *f, const char *verb, const char *arg
     va_end(args);
     json_t *parsed = json_loads(text, 0, NULL);
     assert(parsed);
-    size_t before = f->answers;
-    assert(admin_call(f->m, verb, parsed, admin_answer, f));
+    fixture_admin_json(f, verb, parsed);
     json_decref(parsed);
+    return f->json;
+}
+
+const json_t *fixture_admin_json(struct fixture *f, const char *verb, const json_t *args)
+{
+    size_t before = f->answers;
+    assert(admin_call(f->m, verb, args, admin_answer, f));
     fixture_wait(f, before + 1);
     return f->json;
 }

@@ -41,10 +41,13 @@ struct fixture {
 void fixture_open(struct fixture *f);
 /* The process dies and another one starts on the same file. */
 void fixture_restart(struct fixture *f);
+/* Opens store, model and REST on the file, which the caller has closed. */
+void fixture_attach(struct fixture *f);
 void fixture_close(struct fixture *f);
 
 /* The operator's verb with arguments as JSON text; the result is borrowed until the next call. */
 const json_t *fixture_admin(struct fixture *f, const char *verb, const char *args_format, ...);
+const json_t *fixture_admin_json(struct fixture *f, const char *verb, const json_t *args);
 /* Asks and waits. The path is behind /api/v10 and may carry a query. */
 int fixture_ask(struct fixture *f, const char *token, const char *method, const char *body,
                 const char *path_format, ...) __attribute__((format(printf, 5, 6)));

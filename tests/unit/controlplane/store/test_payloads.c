@@ -51,7 +51,13 @@ static void ready_has_what_every_client_needs(void **state)
     (void)state;
     struct json_out o = {0};
     uint64_t guilds[] = {100, 101};
-    struct ready r = {&alice, "abc", "wss://host", 300, guilds, 2, 0, 1};
+    struct ready r = {.user = &alice,
+                      .session_id = "abc",
+                      .resume_gateway_url = "wss://host",
+                      .application_id = 300,
+                      .guild_ids = guilds,
+                      .guild_count = 2,
+                      .shard_count = 1};
     dispatch_ready(&o, &r);
     json_t *d = take(&o, "READY");
     assert_int_equal(json_integer_value(at(d, "v")), 10);

@@ -442,7 +442,7 @@ static void the_gateway_is_told_as_clients_need_it(void **state)
     fixture_ask(&f, f.owner_token, "GET", NULL, "/gateway/bot");
     const json_t *limit = json_object_get(f.json, "session_start_limit");
     assert_int_equal(json_integer_value(json_object_get(limit, "max_concurrency")), 1);
-    assert_int_equal(json_integer_value(json_object_get(limit, "remaining")), 999);
+    assert_int_equal(json_integer_value(json_object_get(limit, "remaining")), 1000);
     assert_true(json_is_integer(json_object_get(limit, "reset_after")));
     fixture_ask(&f, NULL, "GET", NULL, "/gateway/bot");
     assert_error(401, 0);
