@@ -18,8 +18,7 @@
 #include "dataplane/worker.h"
 
 #define HELPER_RING (1u << 20) /* at least */
-#define DTLS_RING   (1u << 20)
-#define PEERS_MAX   4096u         /* DTLS associations of one worker */
+#define PEERS_MAX   4096u   /* DTLS associations of one worker */
 #define IDLE_SPINS  256u    /* idle iterations before an adaptive worker sleeps */
 #define IDLE_NS     50000L  /* for so long */
 
@@ -222,7 +221,7 @@ static bool start_dtls(struct dataplane *d)
         return fail(why);
     atomic_store(&identity->ready, 1);
     struct dtls_helper_config hc = {.server = d->dtls, .workers = d->config.dataplane.workers,
-                                    .associations_max = PEERS_MAX, .ring_bytes = DTLS_RING};
+                                    .associations_max = PEERS_MAX, .ring_bytes = HELPER_RING};
     if (!(d->dtls_helper = dtls_helper_start(&hc, why)))
         return fail(why);
     return true;

@@ -17,14 +17,15 @@
 enum tcp_span_state {
     TCP_SPAN_SACKED = 1, /* the peer says it has it */
     TCP_SPAN_LOST = 2,   /* to be sent again; not in flight */
-    TCP_SPAN_RESENT = 4, /* in flight, and not for the first time */
+    TCP_SPAN_RESENT = 4, /* sent more than once */
 };
 
 /* Sequence numbers from the end of the span before, up to `end`. */
 struct tcp_span {
     uint32_t end;
-    uint32_t sent_us; /* the last time that any of it was sent */
-    uint32_t state;   /* enum tcp_span_state */
+    uint32_t first_us; /* none of it was sent (the last time) before that, */
+    uint32_t sent_us;  /* nor after that */
+    uint32_t state;    /* enum tcp_span_state */
 };
 
 enum tcp_board_flag {
@@ -33,7 +34,7 @@ enum tcp_board_flag {
     TCP_BOARD_RACK = 4,    /* rack_* are set */
 };
 
-#define TCP_SPANS_MAX 160u
+#define TCP_SPANS_MAX 118u
 
 struct tcp_board {
     uint32_t start;      /* of the first span */
@@ -62,7 +63,7 @@ struct tcp_board {
     uint64_t cubic_reno_256; /* W_est, 1/256 bytes */
     struct tcp_span spans[TCP_SPANS_MAX];
 };
-_Static_assert(sizeof(struct tcp_board) == 88 + 12 * TCP_SPANS_MAX, "tcp_board is a published format");
+_Static_assert(sizeof(struct tcp_board) == 88 + 16 * TCP_SPANS_MAX, "tcp_board is a published format");
 _Static_assert(sizeof(struct tcp_board) <= BLOCK_DATA, "tcp_board lies in one block");
 
 #endif

@@ -90,9 +90,9 @@ bool board_resent(const struct tcp_board *b)
     return false;
 }
 
-static void append(struct tcp_board *b, uint32_t end, uint32_t sent_us, uint32_t state)
+static void append(struct tcp_board *b, uint32_t end, uint32_t first_us, uint32_t sent_us, uint32_t state)
 {
-    b->spans[b->count++] = (struct tcp_span){end, sent_us, state};
+    b->spans[b->count++] = (struct tcp_span){end, first_us, sent_us, state};
 }
 
 void board_begin(struct tcp_board *b, struct tcp_conn *c)
@@ -103,13 +103,13 @@ void board_begin(struct tcp_board *b, struct tcp_conn *c)
     uint32_t at = c->snd_una, again = c->snd_resend;
     if (again != c->snd_nxt) { /* going back: what is ahead of it is given up */
         if (again != at)
-            append(b, again, c->sent_us, TCP_SPAN_RESENT);
-        append(b, c->snd_nxt, c->sent_us, TCP_SPAN_LOST);
+            append(b, again, c->mark_us, c->sent_us, TCP_SPAN_RESENT);
+        append(b, c->snd_nxt, c->mark_us, c->sent_us, TCP_SPAN_LOST);
         c->snd_resend = c->snd_nxt;
     } else {
         if (seq_gt(c->mark_end, at) && seq_lt(c->mark_end, c->snd_nxt))
-            append(b, c->mark_end, c->mark_us, 0);
-        append(b, c->snd_nxt, c->sent_us, 0);
+            append(b, c->mark_end, c->mark_us - c->srtt_us, c->mark_us, 0); /* a flight takes no longer */
+        append(b, c->snd_nxt, c->mark_us, c->sent_us, 0);
     }
     board_count(b);
 }
@@ -123,6 +123,7 @@ static void merge(struct tcp_board *b, bool blur)
         bool timeless = one.state & (TCP_SPAN_SACKED | TCP_SPAN_LOST);
         if (last && last->state == one.state && (timeless || blur || last->sent_us == one.sent_us)) {
             last->end = one.end;
+            last->first_us = seq_min(last->first_us, one.first_us);
             last->sent_us = seq_max(last->sent_us, one.sent_us);
         } else {
             b->spans[kept++] = one;
@@ -138,15 +139,16 @@ static void forget_one(struct tcp_board *b)
     while (i > 0 && !(b->spans[i].state & TCP_SPAN_SACKED))
         i--;
     unsigned first = i ? i - 1 : 0, last = i + 1u < b->count ? i + 1 : i;
-    struct tcp_span one = {b->spans[last].end, b->spans[first].sent_us, TCP_SPAN_LOST | TCP_SPAN_RESENT};
+    struct tcp_span one = b->spans[first];
+    one.end = b->spans[last].end;
+    one.state = TCP_SPAN_LOST | TCP_SPAN_RESENT;
     for (unsigned k = first; k <= last; k++) {
         if (b->spans[k].state & TCP_SPAN_SACKED)
             continue;
         one.state &= b->spans[k].state;
+        one.first_us = seq_min(one.first_us, b->spans[k].first_us);
         one.sent_us = seq_max(one.sent_us, b->spans[k].sent_us);
     }
-    if (one.state == (TCP_SPAN_LOST | TCP_SPAN_RESENT))
-        one.state = TCP_SPAN_LOST;
     b->spans[first] = one;
     memmove(&b->spans[first + 1], &b->spans[last + 1], (b->count - last - 1u) * sizeof one);
     b->count -= (uint16_t)(last - first);
@@ -196,11 +198,11 @@ void board_sent(struct tcp_board *b, uint32_t seq, uint32_t end, uint32_t now_us
     make_room(b);
     if (seq_ge(seq, last_end)) {
         struct tcp_span *last = &b->spans[b->count - 1];
-        if (last->state == 0 && now_us / blur_us == last->sent_us / blur_us) {
+        if (last->state == 0 && now_us - last->first_us < blur_us) {
             last->end = end;
             last->sent_us = now_us;
         } else {
-            append(b, end, now_us, 0);
+            append(b, end, now_us, now_us, 0);
         }
         b->pipe += end - seq;
         return;
@@ -209,17 +211,17 @@ void board_sent(struct tcp_board *b, uint32_t seq, uint32_t end, uint32_t now_us
     for (unsigned i = from; i < to; i++) {
         struct tcp_span *s = &b->spans[i];
         if (!(s->state & TCP_SPAN_SACKED))
-            *s = (struct tcp_span){s->end, now_us, TCP_SPAN_RESENT};
+            *s = (struct tcp_span){s->end, now_us, now_us, TCP_SPAN_RESENT};
     }
     if (seq_gt(end, last_end)) { /* a probe that takes new bytes along */
-        append(b, end, now_us, TCP_SPAN_RESENT);
+        append(b, end, now_us, now_us, TCP_SPAN_RESENT);
     }
     board_count(b);
 }
 
 static void deliver(const struct tcp_span *s, tcp_delivered_fn *delivered, void *user)
 {
-    struct tcp_delivery d = {s->end, s->sent_us, s->state & TCP_SPAN_RESENT};
+    struct tcp_delivery d = {s->end, s->first_us, s->state & TCP_SPAN_RESENT};
     delivered(user, &d);
 }
 
@@ -269,7 +271,7 @@ void board_give_up(struct tcp_board *b, uint32_t now_us, uint32_t age_us)
     for (unsigned i = 0; i < b->count; i++) {
         struct tcp_span *s = &b->spans[i];
         if (!(s->state & TCP_SPAN_SACKED) && (i == 0 || now_us - s->sent_us >= age_us))
-            s->state = TCP_SPAN_LOST;
+            s->state |= TCP_SPAN_LOST;
     }
     board_count(b);
 }

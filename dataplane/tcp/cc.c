@@ -32,7 +32,10 @@ static void reduce(struct tcp_conn *c, const struct tcp_env *env, struct tcp_boa
         b->resent_ts = tcp_timestamp(c, now_us);
         b->flags |= TCP_BOARD_UNDO;
     }
-    uint32_t left = env->config->congestion == TCP_CUBIC ? cubic_lost(c, b) : flight(c) / 2;
+    bool again = c->retransmits; /* the same flight as at the timeout before */
+    uint32_t in_flight =
+        (uint32_t)min_u64(flight(c), again ? flight(c) : c->cwnd); /* of the rest the peer has sacked some */
+    uint32_t left = env->config->congestion == TCP_CUBIC ? cubic_lost(c, b, in_flight) : in_flight / 2;
     c->ssthresh = (uint32_t)max_u64(left, 2u * c->mss);
 }
 

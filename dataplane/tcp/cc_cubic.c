@@ -37,14 +37,14 @@ static uint32_t cubic_window(const struct tcp_conn *c, const struct tcp_board *b
 }
 
 /* RFC 9438 4.6, 4.7: ssthresh after a loss with so much in flight. */
-uint32_t cubic_lost(const struct tcp_conn *c, struct tcp_board *b)
+uint32_t cubic_lost(const struct tcp_conn *c, struct tcp_board *b, uint32_t in_flight)
 {
     if (b) {
         b->cubic_prior = c->cwnd;
         b->cubic_max = c->cwnd < b->cubic_max ? (uint32_t)((uint64_t)c->cwnd * FAST_PERCENT / 100) : c->cwnd;
         b->cubic_epoch_ms = 0;
     }
-    return (uint32_t)((uint64_t)flight(c) * BETA_PERCENT / 100);
+    return (uint32_t)((uint64_t)in_flight * BETA_PERCENT / 100);
 }
 
 /* 4.2: an epoch of congestion avoidance begins with the first ACK in it. */

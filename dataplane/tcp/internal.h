@@ -142,7 +142,8 @@ void cc_judge_retransmission(struct tcp_conn *c, struct tcp_board *b, uint32_t t
 void cc_tail_lost(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us);
 
 /* cc_cubic.c */
-uint32_t cubic_lost(const struct tcp_conn *c, struct tcp_board *b); /* ssthresh; b may be NULL */
+uint32_t cubic_lost(const struct tcp_conn *c, struct tcp_board *b,
+                    uint32_t in_flight); /* ssthresh; b may be NULL */
 uint32_t cubic_grown(const struct tcp_conn *c, struct tcp_board *b, uint32_t acked,
                      uint64_t now_us); /* cwnd */
 

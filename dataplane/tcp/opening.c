@@ -1,8 +1,9 @@
 /*
  * Half-open connections and SYN cookies: see opening.h.
  *
- * A SYN-ACK, and the connection that its answer opens, are made by the same calls that open any other: tcp_accept and tcp_plan on a
- * connection that is fresh. So what was offered and what was agreed cannot differ.
+ * A SYN-ACK, and the connection that its answer opens, are made by the same calls that open any other:
+ * tcp_accept and tcp_plan on a connection that is fresh. So what was offered and what was agreed cannot
+ * differ.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/tcp/opening.h"
@@ -17,7 +18,8 @@
 #define COOKIE_TIMES_BITS 31u /* of our timestamp */
 
 /* What a cookie can say of an MSS: the largest that is not above the one offered. */
-static const uint16_t cookie_mss[8] = {TCP_MSS_FLOOR, TCP_MSS4_DEFAULT, TCP_MSS6_DEFAULT, 1360, 1400, 1440, 1460, 8960};
+static const uint16_t cookie_mss[8] = {
+    TCP_MSS_FLOOR, TCP_MSS4_DEFAULT, TCP_MSS6_DEFAULT, 1360, 1400, 1440, 1460, 8960};
 
 /* ---- the table ---- */
 
@@ -64,7 +66,8 @@ void half_open_remove(struct tcp_openings *o, struct half_open *h)
     o->table->used--;
 }
 
-bool half_open_due(struct tcp_openings *o, struct half_open *h, const struct tcp_config *config, uint64_t now_us)
+bool half_open_due(struct tcp_openings *o, struct half_open *h, const struct tcp_config *config,
+                   uint64_t now_us)
 {
     unsigned most = o->table->used > o->entries / 2 ? 0 : config->syn_retransmit_max;
     if (h->resent >= most) {
@@ -79,7 +82,8 @@ bool half_open_due(struct tcp_openings *o, struct half_open *h, const struct tcp
 
 /* ---- what a SYN says ---- */
 
-void half_open_take(struct half_open *h, const struct tcp_tuple *tuple, const struct tcp_segment *syn, uint32_t iss)
+void half_open_take(struct half_open *h, const struct tcp_tuple *tuple, const struct tcp_segment *syn,
+                    uint32_t iss)
 {
     *h = (struct half_open){.tuple = *tuple,
                             .irs = syn->seq,
@@ -109,8 +113,8 @@ static struct tcp_segment syn_of(const struct half_open *h)
                                 .ts_val = h->ts_val};
 }
 
-static void accept_and_answer(struct tcp_conn *c, const struct tcp_env *env, const struct half_open *h, uint64_t now_us,
-                              struct tcp_plan *p)
+static void accept_and_answer(struct tcp_conn *c, const struct tcp_env *env, const struct half_open *h,
+                              uint64_t now_us, struct tcp_plan *p)
 {
     struct tcp_segment syn = syn_of(h);
     tcp_accept(c, env, &h->tuple, &syn, h->iss, now_us);
@@ -128,7 +132,8 @@ static uint32_t times_with_options(uint32_t ts_val, uint32_t offset, const struc
     return (with > clock ? with - (COOKIE_TIMES_BITS + 1) : with) + offset;
 }
 
-void tcp_syn_ack(const struct half_open *h, const struct tcp_config *config, uint64_t now_us, struct tcp_plan *p)
+void tcp_syn_ack(const struct half_open *h, const struct tcp_config *config, uint64_t now_us,
+                 struct tcp_plan *p)
 {
     struct tcp_conn c = {0};
     struct tcp_env env = {.config = config};
@@ -137,7 +142,8 @@ void tcp_syn_ack(const struct half_open *h, const struct tcp_config *config, uin
         p->ts_val = times_with_options(p->ts_val, tcp_timestamp(&c, 0), h);
 }
 
-void tcp_accept_opened(struct tcp_conn *c, const struct tcp_env *env, const struct half_open *h, uint64_t now_us)
+void tcp_accept_opened(struct tcp_conn *c, const struct tcp_env *env, const struct half_open *h,
+                       uint64_t now_us)
 {
     struct tcp_env quiet = *env;
     struct tcp_plan sent;
@@ -165,7 +171,8 @@ static uint32_t cookie_time(uint64_t now_us)
     return (uint32_t)(now_us / COOKIE_UNIT_US) % COOKIE_UNITS;
 }
 
-static uint32_t cookie_of(const uint8_t key[16], const struct tcp_tuple *tuple, uint32_t irs, uint32_t time, uint32_t mss)
+static uint32_t cookie_of(const uint8_t key[16], const struct tcp_tuple *tuple, uint32_t irs, uint32_t time,
+                          uint32_t mss)
 {
     uint8_t said[sizeof *tuple + 8];
     memcpy(said, tuple, sizeof *tuple);
@@ -174,8 +181,8 @@ static uint32_t cookie_of(const uint8_t key[16], const struct tcp_tuple *tuple, 
     return time << 27 | mss << 24 | ((uint32_t)siphash24(key, said, sizeof said) & COOKIE_MAC);
 }
 
-void tcp_cookie_make(struct tcp_openings *o, const struct tcp_tuple *tuple, const struct tcp_segment *syn, uint64_t now_us,
-                     struct half_open *h)
+void tcp_cookie_make(struct tcp_openings *o, const struct tcp_tuple *tuple, const struct tcp_segment *syn,
+                     uint64_t now_us, struct half_open *h)
 {
     struct half_open_table *t = o->table;
     uint32_t mss = 7, offered = syn->mss ? syn->mss : mss_default(tuple);
@@ -192,14 +199,18 @@ void tcp_cookie_make(struct tcp_openings *o, const struct tcp_tuple *tuple, cons
     t->cookies_until_us = until;
 }
 
-bool tcp_cookie_take(const struct tcp_openings *o, const struct tcp_tuple *tuple, const struct tcp_segment *ack, uint64_t now_us,
-                     struct half_open *h)
+bool tcp_cookie_take(const struct tcp_openings *o, const struct tcp_tuple *tuple,
+                     const struct tcp_segment *ack, uint64_t now_us, struct half_open *h)
 {
     uint32_t cookie = ack->ack - 1, irs = ack->seq - 1, time = cookie >> 27, mss = cookie >> 24 & 7;
     uint32_t age = (cookie_time(now_us) - time) % COOKIE_UNITS;
     if (age > 1 || cookie != cookie_of(o->cookie_key, tuple, irs, time, mss))
         return false;
-    *h = (struct half_open){.tuple = *tuple, .irs = irs, .iss = cookie, .mss = cookie_mss[mss], .window = ack->window,
+    *h = (struct half_open){.tuple = *tuple,
+                            .irs = irs,
+                            .iss = cookie,
+                            .mss = cookie_mss[mss],
+                            .window = ack->window,
                             .flags = HALF_OPEN_COOKIE};
     if (!ack->has_timestamps)
         return true;
@@ -217,14 +228,17 @@ bool tcp_cookie_take(const struct tcp_openings *o, const struct tcp_tuple *tuple
 /* ---- segments ---- */
 
 /* RFC 9293 3.10.7.4 for SYN-RECEIVED: nothing that is not the third packet gets further than here. */
-enum opening_verdict half_open_input(const struct half_open *h, const struct tcp_segment *s, enum drop_reason *why)
+enum opening_verdict half_open_input(const struct half_open *h, const struct tcp_segment *s,
+                                     enum drop_reason *why)
 {
     *why = DROP_NONE;
-    if (s->flags & TCP_RST) { /* RFC 5961 3.2, without a challenge: whoever waits for our SYN-ACK gets it again anyway */
+    if (s->flags &
+        TCP_RST) { /* RFC 5961 3.2, without a challenge: whoever waits for our SYN-ACK gets it again anyway */
         *why = DROP_TCP_OUT_OF_WINDOW;
         return s->seq == h->irs + 1 ? OPENING_ENDED : OPENING_NOTHING;
     }
-    if (s->flags & TCP_SYN) { /* another ISN: our answer tells a peer that has begun anew, and it resets this one */
+    if (s->flags &
+        TCP_SYN) { /* another ISN: our answer tells a peer that has begun anew, and it resets this one */
         *why = s->flags & TCP_ACK ? DROP_TCP_FLAGS : DROP_TCP_DUPLICATE;
         return s->flags & TCP_ACK ? OPENING_NOTHING : OPENING_AGAIN;
     }

@@ -82,6 +82,16 @@ static uint32_t reordering_window(const struct tcp_conn *c, const struct tcp_boa
     return window;
 }
 
+/* RACK_sent_after, from the other side. Within a run of first transmissions the order is that of the numbers.
+ */
+static bool sent_before(const struct tcp_span *s, const struct tcp_board *b)
+{
+    if (seq_lt(s->sent_us, b->rack_us))
+        return true;
+    bool same = s->state & TCP_SPAN_RESENT ? s->first_us == b->rack_us : seq_le(s->first_us, b->rack_us);
+    return same && seq_lt(s->end, b->rack_end);
+}
+
 /* Step 5. Returns how many bytes are found lost; *wait_us: look again after that, 0: no need. */
 static uint32_t find_lost(const struct tcp_conn *c, struct tcp_board *b, uint32_t now_us, uint32_t *wait_us)
 {
@@ -91,8 +101,7 @@ static uint32_t find_lost(const struct tcp_conn *c, struct tcp_board *b, uint32_
         return 0;
     for (unsigned i = 0; i < b->count; at = b->spans[i++].end) {
         struct tcp_span *s = &b->spans[i];
-        bool before =
-            seq_lt(s->sent_us, b->rack_us) || (s->sent_us == b->rack_us && seq_lt(s->end, b->rack_end));
+        bool before = sent_before(s, b);
         if (s->state & (TCP_SPAN_SACKED | TCP_SPAN_LOST) || !before)
             continue;
         uint32_t due = s->sent_us + b->rack_rtt_us + window;

@@ -76,8 +76,9 @@ typedef size_t tcp_extend_fn(void *stream, size_t room);
 typedef size_t tcp_fill_fn(void *stream, uint64_t pos, uint8_t *dst, size_t len);
 
 /*
- * Challenge ACKs that all connections of a worker may send in one second (RFC 5961 section 7). How many is drawn anew each second
- * between half of the limit and all of it, so that nobody can count them out (CVE-2016-5696). All zero is a fresh one.
+ * Challenge ACKs that all connections of a worker may send in one second (RFC 5961 section 7). How many is
+ * drawn anew each second between half of the limit and all of it, so that nobody can count them out
+ * (CVE-2016-5696). All zero is a fresh one.
  */
 struct tcp_challenges {
     uint64_t second;

@@ -24,7 +24,8 @@ struct time_wait *time_wait_find(const struct tcp_waits *t, const struct tcp_tup
     return NULL;
 }
 
-bool time_wait_add(struct tcp_waits *t, const struct tcp_conn *c, const struct tcp_config *config, uint64_t now_us)
+bool time_wait_add(struct tcp_waits *t, const struct tcp_conn *c, const struct tcp_config *config,
+                   uint64_t now_us)
 {
     struct time_wait *set = set_of(t, &c->tuple), *place = time_wait_find(t, &c->tuple, now_us);
     bool room = place != NULL;
@@ -52,7 +53,8 @@ void time_wait_remove(struct tcp_waits *t, struct time_wait *e)
 
 static void plan_ack(const struct time_wait *e, uint64_t now_us, struct tcp_plan *p)
 {
-    *p = (struct tcp_plan){.tuple = e->tuple, .seq = e->snd_nxt, .ack = e->rcv_nxt, .flags = TCP_ACK, .window = e->window};
+    *p = (struct tcp_plan){
+        .tuple = e->tuple, .seq = e->snd_nxt, .ack = e->rcv_nxt, .flags = TCP_ACK, .window = e->window};
     if (!e->timestamps)
         return;
     p->has_timestamps = true;

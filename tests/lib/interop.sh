@@ -104,6 +104,7 @@ suite_interop() {
         report_fail "interop: the clients can be installed"
         return
     fi
+    tests_built interop "$BUILD" --buildtype release || return 0
     VOXPOP_BUILD=$BUILD interop_node interop/inflate 60 inflate
     VOXPOP_BUILD=$BUILD interop_node interop 180 permissions
     [ "$LONG" = no ] || export VOXPOP_KILLS=200 VOXPOP_FRAMES=30000

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "dataplane/base/bytes.h"
+#include "tcp_board.h"
 
 #define TIME_LIMIT_US (3600ull * 1000000)
 #define EVENT_LIMIT   2000000
@@ -32,7 +33,7 @@ struct progress {
     uint64_t read;       /* bytes read and compared */
     uint64_t read_at_us; /* next time a slow reader reads; 0: never */
     uint64_t last_us;    /* when the last byte was read */
-    bool open, peer_fin, closed, close_called;
+    bool open, peer_fin, closed, close_called, aborted;
     const char *complaint;
 };
 
@@ -111,8 +112,15 @@ static void trace(const struct net *n, const struct endpoint *e, const char *wha
         printf(" %c%c%c%c seq %u ack %u len %u win %u", s->flags & TCP_SYN ? 'S' : '-',
                s->flags & TCP_FIN ? 'F' : '-', s->flags & TCP_RST ? 'R' : '-', s->flags & TCP_ACK ? 'A' : '-',
                s->seq, s->ack, s->len, s->window);
-    printf("  una %u nxt %u wnd %u cwnd %u rcv %u+%u\n", c->snd_una, c->snd_nxt, c->snd_wnd, c->cwnd,
-           c->rcv_nxt, c->rcv.length);
+    printf("  una %u nxt %u wnd %u cwnd %u ssthresh %u rcv %u+%u", c->snd_una, c->snd_nxt, c->snd_wnd,
+           c->cwnd, c->ssthresh, c->rcv_nxt, c->rcv.length);
+    for (unsigned i = 0; s && i < s->sack_count; i++)
+        printf(" sack %u-%u", s->sack[i].start, s->sack[i].end);
+    if (c->board) {
+        const struct tcp_board *b = (const void *)block_at(e->blocks, c->board - 1)->data;
+        printf("%s spans %u pipe %u", c->flags & TCP_F_RECOVERY ? " recovery" : "", b->count, b->pipe);
+    }
+    printf("\n");
 }
 
 static void put_frame(struct net *n, unsigned to, const uint8_t *bytes, size_t len, uint64_t at_us)
@@ -245,9 +253,10 @@ static void on_events(struct endpoint *e, uint32_t events)
         e->progress.open = true;
     if (events & TCP_EV_PEER_FIN)
         e->progress.peer_fin = true;
-    if (events & TCP_EV_TIMEOUT)
+    bool abrupt = e->net->end[0].side.abort_us || e->net->end[1].side.abort_us;
+    if (events & TCP_EV_TIMEOUT && !abrupt)
         complain(e, "given up");
-    if (events & TCP_EV_RESET && !(e->progress.peer_fin && c->snd_una_pos == e->side.total))
+    if (events & TCP_EV_RESET && !abrupt && !(e->progress.peer_fin && c->snd_una_pos == e->side.total))
         complain(e, "reset");
     if (c->snd_una_pos > e->progress.described)
         complain(e, "acknowledged what was not sent");
@@ -255,7 +264,7 @@ static void on_events(struct endpoint *e, uint32_t events)
         e->progress.closed = true;
 }
 
-enum cause { CAUSE_FRAME, CAUSE_TIMER, CAUSE_READ, CAUSE_WAKE };
+enum cause { CAUSE_FRAME, CAUSE_TIMER, CAUSE_READ, CAUSE_WAKE, CAUSE_ABORT };
 
 static bool take_frame(struct endpoint *e, const struct frame *f, struct tcp_plan *reply)
 {
@@ -297,6 +306,10 @@ static unsigned work(struct endpoint *e, enum cause cause, const struct frame *f
         bool slow = e->side.reader == READER_SLOW;
         read_buffered(e, slow ? 700 : UINT32_MAX);
         e->progress.read_at_us = tcp_readable(c) ? e->net->now_us + READ_EVERY_US : 0;
+    }
+    if (cause == CAUSE_ABORT) {
+        e->progress.aborted = e->progress.closed = true;
+        tcp_abort(c);
     }
     close_when_done(e);
     while (count < PLANS_MAX && tcp_plan(c, &e->env, e->net->now_us, &plans[count])) {
@@ -371,7 +384,12 @@ static void endpoint_open(struct net *n, unsigned number)
     txn_attach(&e->txn, e->region, e->log);
     e->blocks = (struct pool *)(void *)(e->region + log_bytes);
     pool_init(e->blocks, e->blocks + 1, BLOCK_SIZE, e->side.blocks);
-    e->env = (struct tcp_env){.config = &e->side.config, .blocks = e->blocks, .txn = &e->txn, .extend = extend, .stream = e, .counters = &e->counters};
+    e->env = (struct tcp_env){.config = &e->side.config,
+                              .blocks = e->blocks,
+                              .txn = &e->txn,
+                              .extend = extend,
+                              .stream = e,
+                              .counters = &e->counters};
     static const uint8_t ip4[2][16] = {{[10] = 0xff, 0xff, 198, 18, 0, 2},
                                        {[10] = 0xff, 0xff, 198, 18, 0, 1}};
     static const uint8_t ip6[2][16] = {{0xfd, 0, 0, 0x18, [15] = 2}, {0xfd, 0, 0, 0x18, [15] = 1}};
@@ -397,6 +415,10 @@ static uint64_t wakes(struct endpoint *e, enum cause *cause)
 {
     uint64_t at = tcp_deadline(conn_of(e));
     *cause = CAUSE_TIMER;
+    if (e->side.abort_us && !e->progress.closed && START_US + e->side.abort_us < at) {
+        at = START_US + e->side.abort_us;
+        *cause = CAUSE_ABORT;
+    }
     if (e->progress.read_at_us && e->progress.read_at_us < at) {
         at = e->progress.read_at_us;
         *cause = CAUSE_READ;
@@ -445,11 +467,12 @@ static struct net_result conclude(struct net *n)
     struct net_result r = {.end_us = n->now_us - START_US, .corrupted = n->corrupted, .deaths = n->deaths};
     for (int i = 0; i < 2; i++) {
         struct endpoint *e = &n->end[i];
-        if (!e->progress.closed)
+        bool abrupt = e->side.abort_us || n->end[!i].side.abort_us;
+        if (!e->progress.closed && !(abrupt && conn_of(e)->state == TCP_CLOSED)) /* or it never opened */
             complain(e, "did not reach CLOSED");
-        if (!e->progress.peer_fin)
+        if (!e->progress.peer_fin && !abrupt)
             complain(e, "never saw the peer's FIN");
-        if (e->progress.read != n->end[!i].side.total)
+        if (e->progress.read != n->end[!i].side.total && !abrupt)
             complain(e, "did not read every byte");
         if (e->blocks->used)
             complain(e, "kept receive blocks");
@@ -473,12 +496,14 @@ struct net_result net_run(const struct net_params *p)
     n.frames = calloc(NET_FRAMES, sizeof *n.frames);
     endpoint_open(&n, 0);
     endpoint_open(&n, 1);
-    struct endpoint *active = &n.end[0];
-    uint32_t iss = p->strange_iss ? 0xfffffff0u : (uint32_t)net_random(&n.random);
-    tcp_connect(conn_of(active), &active->env, &active->tuple, iss, n.now_us);
     uint32_t death = n.p.death;
     n.p.death = 0; /* the first SYN has no timer before it */
-    transact(&n, active, CAUSE_WAKE, NULL);
+    for (unsigned i = 0; i <= p->both_open; i++) {
+        struct endpoint *active = &n.end[i];
+        uint32_t iss = p->strange_iss ? 0xfffffff0u : (uint32_t)net_random(&n.random);
+        tcp_connect(conn_of(active), &active->env, &active->tuple, iss, n.now_us);
+        transact(&n, active, CAUSE_WAKE, NULL);
+    }
     n.p.death = death;
     for (unsigned events = 0; events < EVENT_LIMIT && n.now_us < TIME_LIMIT_US; events++) {
         if (n.end[0].progress.complaint || n.end[1].progress.complaint || !step(&n))

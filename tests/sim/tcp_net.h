@@ -29,6 +29,7 @@ struct net_side {
     uint32_t record_min;   /* cuts no smaller record unless it is the last */
     uint32_t blocks;       /* receive blocks it has */
     enum reader reader;
+    uint64_t abort_us;     /* aborts then; 0: never */
     bool close_after_peer; /* keeps its side open until it has read the peer's FIN */
     struct tcp_config config;
 };
@@ -42,6 +43,7 @@ struct net_params {
     uint64_t bits_per_s;   /* 0: without limit */
     uint32_t queue_bytes;  /* in front of a limited link */
     bool ip6, strange_iss; /* strange: close to 2^32 */
+    bool both_open;        /* both open actively, at once */
     bool trace;
     struct net_side side[2]; /* 0 opens actively, 1 passively */
 };
