@@ -55,7 +55,6 @@ interop_programs() {
     interop_node "$prefix/room" 120 room
     if [ "$2" = 2 ]; then # browsers are heavy: once
         VOXPOP_PYTHON=$INTEROP/python/bin/python interop_node "$prefix/webrtc" 120 webrtc
-        interop_node "$prefix/page" 180 page
     fi
     interop_node "$prefix/sockets" 120 sockets
     interop_node "$prefix/operator" 120 operator
