@@ -13,6 +13,7 @@
 #include "dataplane/ws/upgrade.h"
 #include "token.h"
 
+#define OFFER_MAX     16384u /* bytes of a voice gateway message at least: a browser's SDP */
 #define CLOSE_UNKNOWN 4000 /* gateway: client resumes */
 #define CLOSE_DECODE  4002
 #define CLOSE_TOKEN   4004
@@ -235,6 +236,14 @@ static void ws_event(struct worker *w, struct connection *c, const struct ws_eve
     }
 }
 
+/* Bytes that a message may have. */
+static uint64_t payload_max(const struct worker *w, const struct connection *c)
+{
+    if (c->kind == CONNECTION_ECHO)
+        return w->config->echo_max;
+    return c->kind == CONNECTION_VOICE ? max_u64(w->config->payload_max, OFFER_MAX) : w->config->payload_max;
+}
+
 void app_websocket_input(struct worker *w, struct connection *c, uint8_t *data, size_t len)
 {
     uint8_t *p = data;
@@ -246,7 +255,7 @@ void app_websocket_input(struct worker *w, struct connection *c, uint8_t *data, 
         p = w->joined;
         len += n;
     }
-    uint64_t limit = c->kind == CONNECTION_ECHO ? w->config->echo_max : w->config->payload_max;
+    uint64_t limit = payload_max(w, c);
     struct ws_event ev = {.type = WS_EVENT_PONG};
     while (ev.type != WS_EVENT_NONE && c->kind != CONNECTION_CLOSING) {
         size_t took = ws_input(&c->ws, p, len, limit, &ev);

@@ -17,6 +17,15 @@ interop_install() {
         cp "$INTEROP/package-lock.json" "$stamp"
 }
 
+# The second WebRTC stack, in a virtual environment of its own.
+interop_install_python() {
+    local venv=$INTEROP/python
+    cmp -s "$INTEROP/requirements.txt" "$venv/.voxpop-lock" && return 0
+    quietly "$LOGS/pip.log" python3 -m venv "$venv" &&
+        quietly "$LOGS/pip.log" "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$INTEROP/requirements.txt" &&
+        cp "$INTEROP/requirements.txt" "$venv/.voxpop-lock"
+}
+
 # What quickstart must put back: hugepages, mounts, links, addresses, namespaces.
 interop_host() {
     cat /proc/sys/vm/nr_hugepages /proc/mounts
@@ -50,6 +59,9 @@ interop_programs() {
     interop_node "$prefix/room" 120 room
     interop_node "$prefix/call" 120 call
     interop_node "$prefix/eris" 120 eris
+    if [ "$2" = 2 ]; then # browsers are heavy: once
+        VOXPOP_PYTHON=$INTEROP/python/bin/python interop_node "$prefix/webrtc" 120 webrtc
+    fi
     interop_node "$prefix/sockets" 120 sockets
     interop_node "$prefix/operator" 120 operator
     report_run "$prefix/route" 120 "$INTEROP/route.sh"
@@ -93,7 +105,7 @@ suite_interop() {
         report_skip interop "quickstart refuses this host: $(grep -m1 MISSING "$LOGS/check.log" || tail -n 1 "$LOGS/check.log")"
         return
     fi
-    if ! interop_install; then
+    if ! interop_install || ! interop_install_python; then
         report_fail "interop: the clients can be installed"
         return
     fi

@@ -78,10 +78,17 @@ export class Call extends EventTarget {
     pc.onconnectionstatechange = () => this.changed();
     pc.addTransceiver(track ?? 'audio', { direction: track ? 'sendrecv' : 'recvonly' });
     for (let k = 1; k < SLOTS; k += 1) pc.addTransceiver('audio', { direction: 'recvonly' });
+    this.preferOpus(pc);
     await pc.setLocalDescription();
     this.voice.send(1, { protocol: 'webrtc', sdp: pc.localDescription.sdp, codecs: [{ name: 'opus', type: 'audio', priority: 1000, payload_type: 111 }] });
     this.looking = setInterval(() => this.look(), LOOK_MS);
     this.measuring = setInterval(() => this.measure(), 2000);
+  }
+
+  // Opus is what is spoken; an offer without the rest is a third as long.
+  preferOpus(pc) {
+    const opus = RTCRtpReceiver.getCapabilities('audio').codecs.filter(({ mimeType }) => mimeType === 'audio/opus');
+    for (const one of pc.getTransceivers()) one.setCodecPreferences?.(opus);
   }
 
   async answered({ sdp }) {

@@ -330,7 +330,8 @@ function startCall({ token, guild_id: guildId }) {
   on('quality', ({ rtt, loss, jitter, bars }) => {
     $('call-quality').dataset.bars = bars;
     const word = ['', 'poor', 'fair', 'good', 'excellent'][bars];
-    $('call-quality').lastChild.textContent = `${word} · ${rtt.toFixed(0)} ms · ${(loss * 100).toFixed(1)} % lost · jitter ${jitter.toFixed(0)} ms`;
+    $('call-quality').lastChild.textContent = `${word} · ${rtt.toFixed(0)} ms · ${(loss * 100).toFixed(1)} % lost`;
+    $('call-quality').title = `Round trip ${rtt.toFixed(1)} ms, jitter ${jitter.toFixed(1)} ms, lost ${(loss * 100).toFixed(2)} %`;
   });
   drawSoon();
 }

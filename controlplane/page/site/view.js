@@ -12,7 +12,7 @@ export function element(what, attributes = {}, ...children) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else if (name === 'hue') node.style.setProperty('--hue', value);
-    else node.setAttribute(name, value === true ? '' : value);
+    else node.setAttribute(name, value === true && !name.startsWith('aria-') ? '' : value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
@@ -32,7 +32,7 @@ export function picture(path) {
 export const SPEAKER = 'M3 9v6h4l5 5V4L7 9zm13 3a4 4 0 0 0-2.500-3.700v7.400A4 4 0 0 0 16 12zm-2.500-8.800v2.100a7 7 0 0 1 0 13.400v2.100a9 9 0 0 0 0-17.600z';
 
 const initials = (name) => [...name.trim()].slice(0, 2).join('').toUpperCase() || '?';
-const hueOf = (id) => Number(BigInt(id) % 360n);
+const hueOf = (id) => Number((BigInt(id) * 137n) % 360n); // neighbours look different
 
 export const avatar = (user, { small = false, status, speaking = false } = {}) =>
   element(
