@@ -14,12 +14,12 @@ const libraries = {
   eris: () => new ErisClient(`Bot ${token(3)}`, {
     intents: ['guilds', 'guildMessages', 'messageContent', 'guildVoiceStates'],
     rest: { domain: host, baseURL: '/api/v10', agent: new https.Agent({ ca }) },
-    ws: { ca },
+
   }),
   oceanic: () => new Oceanic({
     auth: `Bot ${token(4)}`,
     rest: { baseURL: `${env.VOXPOP_API}/v10` },
-    gateway: { intents: ['GUILDS', 'GUILD_MESSAGES', 'MESSAGE_CONTENT', 'GUILD_VOICE_STATES'], compress: 'zlib-stream', ws: { ca } },
+    gateway: { intents: ['GUILDS', 'GUILD_MESSAGES', 'MESSAGE_CONTENT', 'GUILD_VOICE_STATES'], compress: 'zlib-stream' },
   }),
 };
 
