@@ -37,15 +37,15 @@ loss_end() {
 
 # Fifty long messages make a page of some 100 kB.
 loss_prepare() {
-    local k text
+    local text
     # shellcheck source=/dev/null
     . "$ROOT/deploy/lib/network.sh"
     "$ROOT/deploy/quickstart" --detach --fresh --set control.rest_requests_per_second=10000 >"$WORK/quickstart.log" 2>&1 || return 1
     # shellcheck source=/dev/null
     . "$RUN/pop.env"
     LOSS_PATH="/api/v10/channels/$VOXPOP_TEXT_CHANNEL/messages?limit=50"
-    text=$(head -c 1000 /dev/urandom | xxd -p | tr -d '\n')
-    for k in $(seq 50); do
+    text=$(openssl rand -hex 1000)
+    for _ in $(seq 50); do
         curl -sf --cacert "$VOXPOP_CA" -H "Authorization: Bot $VOXPOP_TOKEN_1" -H 'Content-Type: application/json' \
             -d "{\"content\":\"$text\"}" -o /dev/null "$VOXPOP_API/v10/channels/$VOXPOP_TEXT_CHANNEL/messages" || return 1
     done

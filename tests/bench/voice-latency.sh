@@ -20,8 +20,11 @@ latency_of() {
 }
 
 bench_voice-latency() {
-    FANOUT_LIMIT_ROOMS=20480
-    FANOUT_LIMIT_MEMBERS=106496
+    # shellcheck disable=SC2034 # voice-fanout.sh reads them
+    {
+        FANOUT_LIMIT_ROOMS=20480
+        FANOUT_LIMIT_MEMBERS=106496
+    }
     fanout_prepare
     if ! latency_of 12000 4 || ! latency_of 1200 49; then
         say "voice-latency: the run failed"

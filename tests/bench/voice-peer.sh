@@ -34,8 +34,11 @@ peer_round() {
 }
 
 peer_prepare() {
-    FANOUT_LIMIT_ROOMS=20480
-    FANOUT_LIMIT_MEMBERS=106496
+    # shellcheck disable=SC2034 # voice-fanout.sh reads them
+    {
+        FANOUT_LIMIT_ROOMS=20480
+        FANOUT_LIMIT_MEMBERS=106496
+    }
     fanout_prepare
     cc -O3 -march=native -D_GNU_SOURCE -Wall -o "$WORK/forwarder" "$ROOT/tests/bench/peer/forwarder.c" -lIPSec_MB
 }

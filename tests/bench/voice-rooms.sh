@@ -6,9 +6,12 @@
 ROOMS_COUNT=20000
 
 rooms_prepare() {
-    FANOUT_LIMIT_ROOMS=20480
-    FANOUT_LIMIT_MEMBERS=106496
-    FANOUT_BENCH=voice-rooms
+    # shellcheck disable=SC2034 # voice-fanout.sh reads them
+    {
+        FANOUT_LIMIT_ROOMS=20480
+        FANOUT_LIMIT_MEMBERS=106496
+        FANOUT_BENCH=voice-rooms
+    }
     fanout_prepare
 }
 
