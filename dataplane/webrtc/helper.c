@@ -134,9 +134,17 @@ static struct dtls *find(const struct port *p, uint64_t handle)
     return map_get(&p->associations, handle, &value) ? (struct dtls *)(uintptr_t)value : NULL;
 }
 
+static void end(struct port *p, uint64_t handle)
+{
+    dtls_free(find(p, handle));
+    map_remove(&p->associations, handle);
+}
+
+/* A handle that begins again had lost its association without having told. */
 static struct dtls *begin(struct dtls_helper *h, struct port *p, const struct mailbox_message *m)
 {
     struct dtls_expected expected;
+    end(p, m->handle);
     memcpy(&expected, m + 1, sizeof expected);
     struct dtls *d = dtls_new(h->config.server, &expected);
     if (d && !map_put(&p->associations, m->handle, (uint64_t)(uintptr_t)d)) {
@@ -144,12 +152,6 @@ static struct dtls *begin(struct dtls_helper *h, struct port *p, const struct ma
         return NULL;
     }
     return d;
-}
-
-static void end(struct port *p, uint64_t handle)
-{
-    dtls_free(find(p, handle));
-    map_remove(&p->associations, handle);
 }
 
 static void on_request(struct dtls_helper *h, struct port *p, const struct mailbox_message *m)

@@ -1,11 +1,12 @@
 // eris, which speaks version 4 of the voice gateway and the old cipher alone, in a call with @discordjs/voice: each hears the other.
 // SPDX-License-Identifier: Apache-2.0
-import Eris from 'eris';
+import { createRequire } from 'node:module';
 import { equal, eventually, finish, need, next, sleep, test } from './lib/harness.mjs';
 import { login } from './lib/client.mjs';
 import { count, frame, frameNumber, heardAll, hears, join, leave, listen, speak } from './lib/audio.mjs';
 import { env, token, voiceChannelId } from './lib/pop.mjs';
 
+const Eris = createRequire(import.meta.url)('eris');
 const FRAMES = 300;
 const FRAME_MS = 20;
 const SAMPLES = 960;
