@@ -37,7 +37,7 @@ const atEris = { numbers: [], wrong: [] };
 const receiver = o.receive('opus');
 receiver.on('data', (data, userId) => {
   try {
-    const number = userId === alice.user.id ? frameNumber(1, data) : null;
+    const number = userId === alice.user.id ? frameNumber(1, Buffer.from(data)) : null; // eris gives out plain arrays
     if (number !== null) atEris.numbers.push(number);
   } catch (error) {
     atEris.wrong.push(error.message);

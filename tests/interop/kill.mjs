@@ -5,7 +5,7 @@ import { Events } from 'discord.js';
 import { equal, eventually, finish, need, sleep, test, truth } from './lib/harness.mjs';
 import { freshText, logins, textOf } from './lib/client.mjs';
 import { join, leave, listen, speak } from './lib/audio.mjs';
-import { pidOf, rest, status, textChannelId } from './lib/pop.mjs';
+import { pidAfter, pidOf, rest, status, textChannelId } from './lib/pop.mjs';
 
 const KILLS = Number(process.env.VOXPOP_KILLS ?? 20);
 const BETWEEN_MS = 2_000;
@@ -54,7 +54,7 @@ await test(`the control plane dies ${KILLS} times and comes back as another proc
     const [, after] = await Promise.all(around);
     const [{ at }] = await eventually(() => arrived.get(after.content), `message after kill ${k}`);
     pauses.push(at - killed);
-    await eventually(() => pidOf('controlplane') !== pid, 'a new process');
+    await eventually(() => pidAfter('controlplane', pid), 'a new process');
     await sleep(BETWEEN_MS);
   }
 });

@@ -1,7 +1,7 @@
 // The POP under test: where run/pop.env says it is, and what its operator's tool says of it.
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { equal, eventually } from './harness.mjs';
@@ -26,6 +26,13 @@ export const voiceChannelId = env.VOXPOP_VOICE_CHANNEL;
 export const token = (k) => env[`VOXPOP_TOKEN_${k}`];
 
 export const pidOf = (name) => Number(readFileSync(`${runDirectory}/${name}.pid`, 'utf8'));
+
+// The process behind one that was killed; 0: not there yet.
+export function pidAfter(name, before) {
+  const file = `${runDirectory}/${name}.pid`;
+  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+  return pid === before ? 0 : pid;
+}
 
 export async function voxpop(...args) {
   const { stdout } = await promisify(execFile)(voxpopProgram, [...args, '--config', configFile], { maxBuffer: 64 << 20 });
