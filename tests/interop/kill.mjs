@@ -4,7 +4,7 @@
 import { Events } from 'discord.js';
 import { equal, eventually, finish, need, sleep, test, truth } from './lib/harness.mjs';
 import { freshText, logins, textOf } from './lib/client.mjs';
-import { join, leave, listen, speak } from './lib/audio.mjs';
+import { firstWords, join, leave, listen, speak } from './lib/audio.mjs';
 import { pidAfter, pidOf, rest, status, textChannelId } from './lib/pop.mjs';
 
 const KILLS = Number(process.env.VOXPOP_KILLS ?? 20);
@@ -22,10 +22,10 @@ bob.on(Events.MessageCreate, (message) => {
 const fromAlice = listen(b, alice.user.id, 1);
 const fromBob = listen(a, bob.user.id, 2);
 await need('each hears the other', () =>
-  eventually(async () => {
+  firstWords(async () => {
     await Promise.all([speak(a, 1, 3), speak(b, 2, 3)]);
     return fromAlice.numbers.length > 0 && fromBob.numbers.length > 0;
-  }, 'first words', 20_000));
+  }, 'first words'));
 await sleep(200);
 fromAlice.numbers.length = 0;
 fromBob.numbers.length = 0;

@@ -71,6 +71,8 @@ async function views() {
   }, 'a quiet moment', 60_000);
 }
 
+// A client that another test ended without a word may be waited for still: a minute.
+await need('nobody is in voice', () => eventually(async () => (await status()).sessions.voice === 0, 'an empty box', 90_000));
 const [alice, bob] = await need('two clients log in', () => logins(1, 2));
 const [a, b] = await need('both are in a call', async () => [await join(alice), await join(bob)]);
 const heard = listen(b, alice.user.id, 1);

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { equal, eventually, finish, need, next, sleep, test, truth } from './lib/harness.mjs';
 import { login, messageFrom, textOf } from './lib/client.mjs';
-import { count, heardAll, join, leave, listen, speak } from './lib/audio.mjs';
+import { count, firstWords, heardAll, join, leave, listen, speak } from './lib/audio.mjs';
 import { env, guildId, root, voiceChannelId } from './lib/pop.mjs';
 
 const FRAMES = 100;
@@ -46,10 +46,10 @@ await test('it says back every frame it hears, in order', async () => {
   );
   const connection = await join(bob);
   const heard = listen(connection, me.id, 7);
-  await eventually(async () => {
+  await firstWords(async () => {
     await speak(connection, 7, 3);
     return heard.numbers.length > 0;
-  }, 'an echo', 20_000);
+  }, 'an echo');
   await sleep(300);
   heard.numbers.length = 0;
   await speak(connection, 7, FRAMES, 10);

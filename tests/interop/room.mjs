@@ -1,8 +1,8 @@
 // Three clients talk at once in one room, and a fourth that never says a word hears all of them.
 // SPDX-License-Identifier: Apache-2.0
-import { equal, eventually, finish, need, sleep, test } from './lib/harness.mjs';
+import { equal, finish, need, sleep, test } from './lib/harness.mjs';
 import { logins } from './lib/client.mjs';
-import { count, heardAll, join, leave, listen, speak } from './lib/audio.mjs';
+import { count, firstWords, heardAll, join, leave, listen, speak } from './lib/audio.mjs';
 
 const FRAMES = 250;
 const names = ['alice', 'bob', 'carol'];
@@ -26,10 +26,10 @@ for (const ear of ears) {
 
 await test('everybody hears everybody else’s first words', async () => {
   const open = () => ears.every((ear) => ear.heard.every((heard) => heard === null || heard.numbers.length > 0));
-  await eventually(async () => {
+  await firstWords(async () => {
     await Promise.all(connections.map((connection, k) => speak(connection, k, 3)));
     return open();
-  }, 'first words', 20_000);
+  }, 'first words');
   await sleep(200);
   for (const ear of ears) for (const heard of ear.heard) if (heard) heard.numbers.length = 0;
 });

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { equal, eventually, finish, need, sleep, test } from './lib/harness.mjs';
 import { guildOf, logins } from './lib/client.mjs';
-import { connectionData, count, heardAll, join, leave, listen, mode, modeName, speak } from './lib/audio.mjs';
+import { connectionData, count, firstWords, heardAll, join, leave, listen, mode, modeName, speak } from './lib/audio.mjs';
 import { voiceChannelId } from './lib/pop.mjs';
 
 const FRAMES = Number(process.env.VOXPOP_FRAMES ?? 1000);
@@ -25,10 +25,10 @@ const fromBob = listen(a, bob.user.id, 2);
 // The receiver takes media only once it has been told whose SSRC it is: one frame each, then the counted ones.
 await need('each hears the other’s first words', async () => {
   const hears = (heard) => heard.numbers.length > 0;
-  await eventually(async () => {
+  await firstWords(async () => {
     await Promise.all([speak(a, 1, 3), speak(b, 2, 3)]);
     return hears(fromAlice) && hears(fromBob);
-  }, 'first words', 20_000);
+  }, 'first words');
   await sleep(200);
   fromAlice.numbers.length = 0;
   fromBob.numbers.length = 0;

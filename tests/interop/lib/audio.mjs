@@ -5,7 +5,7 @@ import crypto from 'node:crypto';
 import { Readable } from 'node:stream';
 import { eventually } from './harness.mjs';
 import { guildOf } from './client.mjs';
-import { guildId, voiceChannelId } from './pop.mjs';
+import { guildId, status, voiceChannelId, voxpop } from './pop.mjs';
 
 export const mode = process.env.VOXPOP_VOICE_MODE === 'xchacha20' ? 'xchacha20' : 'aes256';
 export const modeName = { xchacha20: 'aead_xchacha20_poly1305_rtpsize', aes256: 'aead_aes256_gcm_rtpsize' }[mode];
@@ -101,12 +101,23 @@ export const count = (n, first = 0) => Array.from({ length: n }, (_, k) => first
 
 export const heardAll = (heard, n) => eventually(() => heard.numbers.length >= n || heard.wrong.length > 0, `${n} frames`, 15_000);
 
+// What nobody hears for a minute is told with what the box knows of its rooms.
+export async function firstWords(spoken, what) {
+  try {
+    await eventually(spoken, what, 60_000);
+  } catch (error) {
+    console.log(`# ${JSON.stringify(JSON.parse(await voxpop('room', 'list', '--json')))}`);
+    console.log(`# drops ${JSON.stringify(Object.fromEntries(Object.entries((await status()).drops).filter(([, count]) => count > 0)))}`);
+    throw error;
+  }
+}
+
 // Speaks a few frames again and again until the listener has been told whose they are; then forgets them.
 export async function hears(connection, speaker, heard) {
-  await eventually(async () => {
+  await firstWords(async () => {
     await speak(connection, speaker, 3, 900_000);
     return heard.numbers.length > 0;
-  }, `speaker ${speaker} is heard`, 20_000);
+  }, `speaker ${speaker} is heard`);
   await new Promise((resolve) => setTimeout(resolve, 250));
   heard.numbers.length = 0;
 }
