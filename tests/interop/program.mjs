@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { equal, eventually, finish, need, next, sleep, test, truth } from './lib/harness.mjs';
+import { equal, eventually, finish, need, next, test, truth } from './lib/harness.mjs';
 import { login, messageFrom, textOf } from './lib/client.mjs';
-import { count, firstWords, heardAll, join, leave, listen, speak } from './lib/audio.mjs';
+import { count, heardAll, hears, join, leave, listen, speak } from './lib/audio.mjs';
 import { env, guildId, root, voiceChannelId } from './lib/pop.mjs';
 
 const FRAMES = 100;
@@ -46,12 +46,7 @@ await test('it says back every frame it hears, in order', async () => {
   );
   const connection = await join(bob);
   const heard = listen(connection, me.id, 7);
-  await firstWords(async () => {
-    await speak(connection, 7, 3);
-    return heard.numbers.length > 0;
-  }, 'an echo');
-  await sleep(300);
-  heard.numbers.length = 0;
+  await hears(connection, 7, heard);
   await speak(connection, 7, FRAMES, 10);
   await heardAll(heard, FRAMES).catch(() => {});
   equal(heard.wrong, [], 'changed frames');

@@ -2,16 +2,14 @@
 # The suites that meson runs: unit tests, replays, simulations and the fuzz corpora, plain and under sanitizers.
 # SPDX-License-Identifier: Apache-2.0
 
-# Meson's own log, one JSON object a test, as sentences.
+# Meson's own log, one JSON object a test, as sentences. Behind one that failed: how, after how long, and its last words.
 meson_sentences() {
-    jq -r '(if .result == "OK" or .result == "EXPECTEDFAIL" then "ok " elif .result == "SKIP" then "skip " else "not ok " end)
-        + .name + (if .result == "SKIP" then ": it said so" else "" end)' "$1/meson-logs/testlog.json"
-}
-
-# The output of the tests that failed.
-meson_failures() {
-    jq -r 'select(.result != "OK" and .result != "EXPECTEDFAIL" and .result != "SKIP")
-        | "   " + .name + " (" + .result + ")\n" + ((.stdout // "") + (.stderr // ""))' "$1/meson-logs/testlog.json" | tail -n 60
+    jq -r '.name as $name |
+        if .result == "OK" or .result == "EXPECTEDFAIL" then "ok " + $name
+        elif .result == "SKIP" then "skip " + $name + ": it said so"
+        else "not ok " + $name + "\n   " + .result + " after " + (.duration | floor | tostring) + " s\n"
+            + ((.stdout // "") + (.stderr // "") | rtrimstr("\n") | split("\n") | .[-30:] | map("   " + .) | join("\n"))
+        end' "$1/meson-logs/testlog.json"
 }
 
 # meson_suite PREFIX DIRECTORY [meson test argument …]
@@ -27,7 +25,6 @@ meson_suite() {
     fi
     meson_sentences "$directory" >"$LOGS/$prefix.sentences"
     report_run "$prefix" 60 cat "$LOGS/$prefix.sentences"
-    meson_failures "$directory" >&2
 }
 
 # tests_built NAME DIRECTORY [meson option …]

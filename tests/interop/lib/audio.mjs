@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import crypto from 'node:crypto';
 import { Readable } from 'node:stream';
-import { eventually } from './harness.mjs';
+import { eventually, PATIENCE, sleep } from './harness.mjs';
 import { guildOf } from './client.mjs';
 import { guildId, status, voiceChannelId, voxpop } from './pop.mjs';
 
@@ -49,7 +49,7 @@ export async function join(client, { selfMute = false, channelId = voiceChannelI
   });
   connection.interruptions = [];
   connection.on('error', (error) => connection.interruptions.push(`error ${error}`));
-  await voice.entersState(connection, voice.VoiceConnectionStatus.Ready, 20_000);
+  await voice.entersState(connection, voice.VoiceConnectionStatus.Ready, 20_000 * PATIENCE);
   connection.on('stateChange', (from, to) => {
     if (from.status !== to.status) connection.interruptions.push(`${from.status} -> ${to.status}`);
     else if (from.networking !== to.networking) connection.interruptions.push('networking replaced');
@@ -91,7 +91,7 @@ export async function speak(connection, speaker, amount, first = 0) {
   const player = voice.createAudioPlayer({ behaviors: { noSubscriber: voice.NoSubscriberBehavior.Play } });
   const subscription = connection.subscribe(player);
   player.play(voice.createAudioResource(Readable.from(frames()), { inputType: voice.StreamType.Opus }));
-  await voice.entersState(player, voice.AudioPlayerStatus.Playing, 10_000);
+  await voice.entersState(player, voice.AudioPlayerStatus.Playing, 10_000 * PATIENCE);
   await voice.entersState(player, voice.AudioPlayerStatus.Idle, 600_000);
   subscription.unsubscribe();
   return said;
@@ -101,25 +101,30 @@ export const count = (n, first = 0) => Array.from({ length: n }, (_, k) => first
 
 export const heardAll = (heard, n) => eventually(() => heard.numbers.length >= n || heard.wrong.length > 0, `${n} frames`, 15_000);
 
-// What nobody hears for a minute is told with what the box knows of its rooms.
-export async function firstWords(spoken, what) {
+const FIRST_WORDS = 900_000;
+
+// A receiver takes media only once it has been told whose SSRC it is. `say(amount, first)` is called again and again until each of `ears`
+// (of listen()) has heard the last frame of one call: then nothing of it is on its way any more, and all is forgotten.
+// What somebody does not hear is told with what the box knows of its rooms.
+export async function firstWords(ears, say) {
+  let first = FIRST_WORDS;
   try {
-    await eventually(spoken, what, 60_000);
+    await eventually(async () => {
+      await say(3, first);
+      first += 3;
+      const all = () => ears.every((heard) => heard.numbers.at(-1) === first - 1);
+      for (let k = 0; k < 40 && !all(); k += 1) await sleep(25);
+      return all();
+    }, 'first words', 20_000);
   } catch (error) {
+    console.log(`# heard: ${ears.map((heard) => heard.numbers.join(' ')).join(' | ')}`);
     console.log(`# ${JSON.stringify(JSON.parse(await voxpop('room', 'list', '--json')))}`);
     console.log(`# drops ${JSON.stringify(Object.fromEntries(Object.entries((await status()).drops).filter(([, count]) => count > 0)))}`);
     throw error;
   }
+  for (const heard of ears) heard.numbers.length = 0;
 }
 
-// Speaks a few frames again and again until the listener has been told whose they are; then forgets them.
-export async function hears(connection, speaker, heard) {
-  await firstWords(async () => {
-    await speak(connection, speaker, 3, 900_000);
-    return heard.numbers.length > 0;
-  }, `speaker ${speaker} is heard`);
-  await new Promise((resolve) => setTimeout(resolve, 250));
-  heard.numbers.length = 0;
-}
+export const hears = (connection, speaker, heard) => firstWords([heard], (amount, first) => speak(connection, speaker, amount, first));
 
 export const leave = (connection) => connection.destroy();

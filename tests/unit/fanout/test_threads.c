@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 
 #include "dataplane/base/spsc.h"
@@ -17,6 +16,7 @@
 #include "ring.h"
 #include "tests/unit/include/random.h"
 #include "tests/unit/include/transfer.h"
+#include "tests/unit/include/wait.h"
 
 /* ---- the ring ---- */
 
@@ -55,14 +55,14 @@ static void *push_all(void *count)
         for (unsigned i = 0; i < 4; i++)
             e.copy[i] = e.number * (i + 3);
         while (!spsc_push(&spsc, &e))
-            sched_yield();
+            wait_turn();
     }
     return NULL;
 }
 
 static void spsc_between_two_threads_keeps_order_and_content(void **state)
 {
-    uint64_t total = 200000;
+    uint64_t total = 20000;
     pthread_t producer;
     struct element e;
     assert_true(spsc_init(&spsc, 8, sizeof e));
@@ -71,7 +71,7 @@ static void spsc_between_two_threads_keeps_order_and_content(void **state)
     assert_int_equal(pthread_create(&producer, NULL, push_all, &total), 0);
     for (uint64_t n = 0; n < total; n++) {
         while (!spsc_pop(&spsc, &e))
-            sched_yield();
+            wait_turn();
         assert_int_equal(e.number, n);
         for (unsigned i = 0; i < 4; i++)
             assert_int_equal(e.copy[i], n * (i + 3));
@@ -140,12 +140,12 @@ static void free_segment(uint64_t position)
     if (position / EVENT_SEGMENT_BYTES < SEGMENTS)
         return;
     while (atomic_load_explicit(&shared.ring.ring.head, memory_order_acquire) < writer.fence[gone % SEGMENTS])
-        sched_yield();
+        wait_turn();
     atomic_store_explicit(&shared.log.oldest, (gone + 1) * EVENT_SEGMENT_BYTES, memory_order_release);
     event_log_fence();
     while (__atomic_load_n(&shared.pins[gone % SEGMENTS], __ATOMIC_ACQUIRE)) {
         writer.waited++;
-        sched_yield();
+        wait_turn();
     }
 }
 
@@ -165,7 +165,7 @@ static void write_event(uint64_t *seed)
     uint64_t *text = (uint64_t *)(void *)(e + 1);
     for (uint32_t i = 0; i < words; i++)
         text[i] = writer.cursor;
-    for (struct ring_entry *n = NULL; !n; sched_yield()) {
+    for (struct ring_entry *n = NULL; !n; wait_turn()) {
         txn_begin(&writer.txn);
         n = ring_reserve(&writer.ring, &writer.txn, 1,
                          8); /* its tail is stored before the log's head: as bad as it gets */
@@ -307,7 +307,7 @@ static void pinned_event_is_never_overwritten_and_a_resume_finds_all_or_is_refus
         txn_publish(&reader.txn);
         queue_settle(&reader.env);
         if (!n)
-            sched_yield();
+            wait_turn();
     }
     pthread_join(thread, NULL);
     assert_int_equal(shared.log.head, writer.cursor);

@@ -3,9 +3,8 @@
  */
 #include "transfer.h"
 
-#include <sched.h>
-
 #include "random.h"
+#include "wait.h"
 
 void transfer_format(struct transfer *t, uint64_t total)
 {
@@ -53,7 +52,7 @@ void transfer_produce(struct transfer *t, uint64_t seed)
         txn_commit(&txn);
         txn_publish(&txn);
         if (full)
-            sched_yield();
+            wait_turn();
     }
 }
 
@@ -101,7 +100,7 @@ void transfer_consume(struct transfer *t, uint64_t seed)
             open[count++] = e;
         }
         if (!count) {
-            sched_yield();
+            wait_turn();
             continue;
         }
         /* One transaction each, for any of them; all of them when nothing more comes. */

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <cmocka.h>
 #include <pthread.h>
-#include <sched.h>
 #include "dataplane/base/bytes.h"
 #include "dataplane/tls/handshake_map.h"
 #include "peer.h"
+#include "tests/unit/include/wait.h"
 
 static struct pki pki;
 static struct tls_server *server;
@@ -54,7 +54,7 @@ static struct tls_helper *helper_of(unsigned workers, uint32_t handshakes_max)
 static void poll_until(struct tls_helper *h, unsigned worker, struct tls_helper_result *out)
 {
     while (!tls_helper_poll(h, worker, out))
-        sched_yield();
+        wait_turn();
 }
 
 /* Hands in the client's next record; false when it has none. */
@@ -175,7 +175,7 @@ static void a_cancelled_handshake_frees_its_place_and_says_nothing(void **state)
         tls_helper_cancel(h, 0, handle);
         while (tls_helper_live(h, 0) == 1) {
             assert_false(tls_helper_poll(h, 0, &r));
-            sched_yield();
+            wait_turn();
         }
     }
     /* And it is forgotten: a later record finds no handshake. */

@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/webrtc/helper.h"
 #include "dataplane/webrtc/srtp.h"
+#include "tests/unit/include/wait.h"
 
 #define DATAGRAMS_MAX 64u
 #define PROFILES      "SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM"
@@ -294,7 +294,7 @@ static void a_peer_that_never_ends_its_handshake_is_refused(void **state)
 static void wait_for(struct dtls_helper *h, struct dtls_helper_result *r)
 {
     while (!dtls_helper_poll(h, 0, r))
-        sched_yield();
+        wait_turn();
 }
 
 static void the_thread_does_the_same_and_bounds_associations(void **state)

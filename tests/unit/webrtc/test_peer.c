@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <sched.h>
 
 #include <openssl/hmac.h>
 #include <openssl/ssl.h>
@@ -13,6 +12,7 @@
 #include "dataplane/webrtc/srtp.h"
 #include "dataplane/webrtc/stun.h"
 #include "dataplane/webrtc/webrtc.h"
+#include "tests/unit/include/wait.h"
 #include "tests/unit/voice/fixture.h"
 
 #define PEER     1u /* member */
@@ -191,7 +191,7 @@ static void shakes_hands(void)
         sends_flight();
         const struct webrtc_datagram *d;
         while (!(polls(), d = webrtc_next(w)))
-            sched_yield();
+            wait_turn();
         for (; d; d = webrtc_next(w)) {
             BIO_write(SSL_get_rbio(ssl), d->bytes, d->length);
             SSL_do_handshake(ssl);
