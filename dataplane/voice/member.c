@@ -3,7 +3,7 @@
  *
  *      free (generation 0) --MEMBER_SET--> in use --MEMBER_REMOVE--> free
  *
- * MEMBER_SET says everything anew; what differs changes. Another session, user or SSRC: nothing of the one
+ * MEMBER_SET says everything anew; what differs changes. Another user or SSRC: nothing of the one
  * before stays. Another key or mode: the replay window begins anew.
  *
  * When may a nonce counter begin anew? Only with another key, and only where an undo of this transaction
@@ -90,10 +90,11 @@ static bool set_possible(struct voice *v, const struct verb_member *verb, uint32
     return true;
 }
 
+/* An SSRC is given out once. The same one under another number is a session that moved to the core of its new
+ * socket. */
 static bool another_session(const struct voice_member *m, const struct verb_member *verb)
 {
-    return m->session != verb->session || m->user_id != verb->user_id || m->ssrc != verb->ssrc ||
-           m->kind != verb->kind;
+    return m->user_id != verb->user_id || m->ssrc != verb->ssrc || m->kind != verb->kind;
 }
 
 /* Whoever carries members of its kind has nothing to do with this one any more. */
@@ -120,7 +121,6 @@ static void member_clear(struct voice *v, uint32_t i, const struct verb_member *
         m->stream[kind].kind = (uint8_t)kind;
     m->stream[STREAM_AUDIO].ssrc = verb->ssrc;
     m->kind = verb->kind;
-    m->session = verb->session;
     m->user_id = verb->user_id;
     m->ssrc = verb->ssrc;
     m->ts_travelled = 0;
@@ -174,6 +174,7 @@ bool voice_member_set(struct voice *v, const struct verb_member *verb, uint64_t 
         tell_gone(v, i);
     if (!in_use || another_session(m, verb))
         member_clear(v, i, verb);
+    m->session = verb->session;
     set_key(v, i, verb, in_use);
     if (m->generation != verb->generation)
         v->own[i].exhausted = false;

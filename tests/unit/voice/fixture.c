@@ -154,7 +154,7 @@ bool sets(struct fix *f, const struct client *c)
     struct verb_member verb = {.member = WORKER * MEMBERS + c->i,
                                .generation = c->generation,
                                .room = c->room,
-                               .session = 100 + c->i,
+                               .session = 100 + c->i + c->session,
                                .user_id = 1000 + c->i,
                                .channel_id = c->channel ? c->channel : CHANNEL + c->room,
                                .guild_id = 9,

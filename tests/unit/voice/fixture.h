@@ -36,6 +36,7 @@
 struct client {
     uint32_t i, room, generation, ssrc;
     uint8_t mode, flags, key[32];
+    uint32_t session; /* added to its session's number */
     uint64_t channel; /* 0: that of its room */
     uint8_t ip[16];
     uint16_t port;

@@ -142,6 +142,19 @@ static void a_new_key_begins_its_own_window_and_an_old_key_keeps_its_own(void **
     done(f);
 }
 
+static void a_session_that_moves_to_its_new_sockets_core_hears_on(void **state)
+{
+    struct fix *f = given();
+    struct client *c = listens(f, 1, 0, GCM), *speaker = joins(f, 2, 0, GCM);
+    c->session = 1000; /* resumed on another core: nothing else about it is new */
+    assert_true(sets(f, c));
+    assert_int_equal(member(f, 1)->session, 1101);
+    speaks(f, speaker, "to where it was");
+    assert_int_equal(rounds_out(f), 1);
+    assert_int_equal(times_heard(f, 1, "to where it was"), 1);
+    done(f);
+}
+
 static void a_slots_next_occupant_inherits_nothing(void **state)
 {
     struct fix *f = given();
@@ -201,6 +214,7 @@ int main(void)
         TEST(impossible_members_are_refused_and_change_nothing),
         TEST(select_protocol_gives_a_known_member_its_key_and_keeps_its_address),
         TEST(a_new_key_begins_its_own_window_and_an_old_key_keeps_its_own),
+        TEST(a_session_that_moves_to_its_new_sockets_core_hears_on),
         TEST(a_slots_next_occupant_inherits_nothing),
         TEST(a_new_process_goes_on_where_the_old_one_was),
     };
