@@ -17,7 +17,7 @@ fuzz_target() {
         return
     fi
     mkdir -p "$work/$name"
-    if (cd "$work" && "$program" -max_total_time="$FUZZ_SECONDS" -timeout=10 -detect_leaks=0 -rss_limit_mb=2048 -print_final_stats=1 \
+    if (cd "$work" && "$program" -max_total_time="$FUZZ_SECONDS" -timeout=60 -detect_leaks=0 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$work/" "$work/$name" "$corpus" >"$LOGS/fuzz-$name.log" 2>&1); then
         echo "ok $module/$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$LOGS/fuzz-$name.log") inputs"
     else
