@@ -10,6 +10,9 @@
 #include "dataplane/net/neighbour.h"
 #include "dataplane/worker.h"
 
+#define LINK_NEWS_PER_SECOND 10000u
+#define LINK_NEWS_BURST      64u
+
 /* Toeplitz hash as NICs compute it (over source, destination, source port, destination port, as they lie in the packet). */
 static uint32_t toeplitz(const uint8_t key[40], const uint8_t *input, size_t len)
 {
@@ -145,6 +148,23 @@ static void udp_packet(struct worker *w, struct packet *p, const struct net_pack
     answer(w, p, net_emit_udp(p->data, &path, n->destination_port, n->source_port, n->payload_len), DROP_NONE);
 }
 
+/* What may answer another worker's question is theirs to hear, too; a flood of it takes no more of the rings than so much. */
+static void tell_workers(struct worker *w, const struct packet *p)
+{
+    for (uint32_t k = 0; w->to_worker && k < w->region->header->geometry.workers; k++) {
+        struct packet copy;
+        if (k == w->index || !net_budget_take(&w->link_news, LINK_NEWS_PER_SECOND, LINK_NEWS_BURST, w->now_us))
+            continue;
+        if (!port_alloc(w->port, &copy, 1)) {
+            count_drop(w->counters, DROP_PORT_NO_MEMORY);
+            return;
+        }
+        memcpy(copy.data, p->data, p->len);
+        copy.len = p->len;
+        hand_over(w, &copy, k);
+    }
+}
+
 /* The SSRC of what looks like RTP over IPv4 to one of our voice ports; 0: it does not. Trusts nothing: it is for fetching ahead. */
 static uint32_t ssrc_of(const struct worker *w, const struct packet *p)
 {
@@ -190,8 +210,9 @@ void worker_packet(struct worker *w, struct packet *p)
         break;
     case NET_ARP:
     case NET_ND: {
-        neighbour_learn(w->neighbours, &n, ours, w->now_us);
-        if (!w->answers_link) {
+        if (neighbour_learn(w->neighbours, &n, ours, w->now_us) && !w->handed)
+            tell_workers(w, p);
+        if (!w->answers_link && memcmp(p->data, w->port_info.mac, 6) != 0) {
             port_free(p, 1);
             break;
         }

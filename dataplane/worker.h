@@ -138,6 +138,7 @@ struct worker {
     struct tcp_waits waits;
     struct tcp_challenges challenges;
     struct net_budget wait_acks;
+    struct net_budget link_news; /* to other workers (demux.c) */
     uint64_t reset_second;     /* RSTs to nobody's segments are limited per second */
     uint32_t resets;
     /* connections that wait for something other than a packet: output after a verb, or held-back input */

@@ -222,6 +222,18 @@ static void look_ready(struct supervisor *s)
     s->serving = ready;
 }
 
+/* Until the next child is due, a tick at most. */
+static int patience_ms(const struct supervisor *s)
+{
+    uint64_t now_us = region_now_us(), wait_us = TICK_MS * 1000;
+    for (int i = 0; i < CHILDREN && !s->stopping; i++) {
+        const struct child *ch = &s->child[i];
+        if (ch->pidfd < 0 && ch->due_us < now_us + wait_us)
+            wait_us = ch->due_us > now_us ? ch->due_us - now_us : 0;
+    }
+    return (int)((wait_us + 999) / 1000);
+}
+
 static void loop(struct supervisor *s)
 {
     for (;;) {
@@ -234,7 +246,7 @@ static void loop(struct supervisor *s)
         }
         if (s->stopping && !any)
             return;
-        poll(p, CHILDREN + 1, TICK_MS);
+        poll(p, CHILDREN + 1, patience_ms(s));
         uint64_t now_us = region_now_us();
         atomic_store(&s->region.header->process[PROCESS_SUPERVISOR].alive_us, now_us);
         for (int i = 0; i < CHILDREN; i++)

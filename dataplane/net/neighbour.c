@@ -92,60 +92,98 @@ bool neighbour_lookup(struct route_neighbours *n, const uint8_t address[16], uin
     return true;
 }
 
-static void learn(struct route_neighbours *n, const uint8_t address[16], const uint8_t mac[6], bool create,
-                  uint64_t now_us)
+/* What a message says of an address. */
+struct told {
+    uint8_t address[16];
+    uint64_t mac;
+    uint32_t flags; /* enum told_flag */
+};
+
+enum told_flag {
+    TOLD_CREATES = 1,   /* its sender asked for us, and is to be known */
+    TOLD_ANSWERS = 2,   /* it may be the answer to a request */
+    TOLD_OVERRIDES = 4, /* and a known MAC may change by it (RFC 4861 7.2.5) */
+};
+
+static void confirm(struct route_neighbours *n, struct route_neighbour *e, uint64_t mac, uint64_t now_us)
 {
-    uint64_t told = 0;
-    memcpy(&told, mac, 6);
-    struct route_neighbour *e = find(n, address);
-    if (!e && !create)
-        return;
-    if (!e)
-        e = take(n, address, now_us);
     uint64_t known = atomic_load_explicit(&e->mac, memory_order_relaxed);
-    n->changed += known && known != told;
+    n->changed += known && known != mac;
     n->learned++;
-    atomic_store_explicit(&e->mac, told, memory_order_relaxed);
+    atomic_store_explicit(&e->mac, mac, memory_order_relaxed);
     e->confirmed_us = now_us;
     enter(e, ROUTE_NEIGHBOUR_REACHABLE);
     e->requests = 0;
 }
 
-static void learn_nd(struct route_neighbours *n, const struct net_packet *p, const struct net_addresses *ours,
-                     uint64_t now_us)
+/* Somebody says that it has moved: it is asked for, a second after the last request at the earliest. */
+static void doubt(struct route_neighbours *n, struct route_neighbour *e, uint64_t now_us)
+{
+    if (state_of(e) != ROUTE_NEIGHBOUR_REACHABLE)
+        return;
+    due(n, e, max_u64(now_us, e->request_us));
+    enter(e, ROUTE_NEIGHBOUR_STALE);
+}
+
+static void take_told(struct route_neighbours *n, const struct told *t, uint64_t now_us)
+{
+    struct route_neighbour *e = find(n, t->address);
+    if (!e && !(t->flags & TOLD_CREATES))
+        return;
+    if (!e)
+        e = take(n, t->address, now_us);
+    uint64_t known = atomic_load_explicit(&e->mac, memory_order_relaxed);
+    bool to_us = t->flags & (TOLD_CREATES | TOLD_ANSWERS), same = !known || known == t->mac;
+    bool answer = t->flags & TOLD_ANSWERS && t->flags & TOLD_OVERRIDES && e->requests > 1;
+    if (to_us && (same || answer))
+        confirm(n, e, t->mac, now_us);
+    else if (!same && t->flags & TOLD_OVERRIDES)
+        doubt(n, e, now_us);
+}
+
+/* ---- what a message says ---- */
+
+static bool told_by_nd(const struct net_packet *p, const struct net_addresses *ours, struct told *out)
 {
     struct nd_message m;
     if (nd_of_packet(p, &m) || !m.has_mac)
-        return;
+        return false;
+    memcpy(&out->mac, m.mac, 6);
+    memcpy(out->address, m.is_solicit ? p->source : m.target, 16);
     if (m.is_solicit) {
-        if (net_addresses_has(ours, m.target) && net_source_is_sane(p->source))
-            learn(n, p->source, m.mac, true, now_us);
-        return;
+        out->flags = TOLD_CREATES | TOLD_OVERRIDES;
+        return net_addresses_has(ours, m.target) && net_source_is_sane(p->source);
     }
-    /* An advertisement that may not override only confirms what is known, or fills in what is not (RFC
-     * 4861 7.2.5). */
-    struct route_neighbour *e = find(n, m.target);
-    if (!e || !net_addresses_has(ours, p->destination))
-        return;
-    uint64_t told = 0, known = atomic_load_explicit(&e->mac, memory_order_relaxed);
-    memcpy(&told, m.mac, 6);
-    if (m.override || !known || known == told)
-        learn(n, m.target, m.mac, false, now_us);
+    /* One that may not override only confirms what is known, or fills in what is not. */
+    bool to_us = net_addresses_has(ours, p->destination);
+    out->flags = (to_us ? TOLD_ANSWERS : 0) | (m.override ? TOLD_OVERRIDES : 0);
+    return to_us || m.override;
 }
 
-void neighbour_learn(struct route_neighbours *n, const struct net_packet *p, const struct net_addresses *ours,
-                     uint64_t now_us)
+/* RFC 826: what is known is updated in any case; it is added only when the message is for us. Never our own
+ * address. */
+static bool told_by_arp(const struct net_packet *p, const struct net_addresses *ours, struct told *out)
 {
     struct arp_message m;
-    if (p->class == NET_ND) {
-        learn_nd(n, p, ours, now_us);
-    } else if (p->class == NET_ARP && !arp_parse(p->l4, p->l4_len, &m)) {
-        /* RFC 826: update what is known in any case; add only when the message is for us. Never our own
-         * address. */
-        if (net_source_is_sane(m.sender) && !net_addresses_has(ours, m.sender) &&
-            net_addresses_has(ours, m.target))
-            learn(n, m.sender, m.sender_mac, m.operation == ARP_REQUEST, now_us);
-    }
+    if (arp_parse(p->l4, p->l4_len, &m) || !net_source_is_sane(m.sender) || net_addresses_has(ours, m.sender))
+        return false;
+    bool to_us = net_addresses_has(ours, m.target), gratuitous = memcmp(m.sender, m.target, 16) == 0;
+    memcpy(&out->mac, m.sender_mac, 6);
+    memcpy(out->address, m.sender, 16);
+    out->flags = TOLD_OVERRIDES;
+    if (to_us)
+        out->flags |= m.operation == ARP_REQUEST ? TOLD_CREATES : TOLD_ANSWERS;
+    return to_us || gratuitous;
+}
+
+bool neighbour_learn(struct route_neighbours *n, const struct net_packet *p, const struct net_addresses *ours,
+                     uint64_t now_us)
+{
+    struct told t = {0};
+    if (p->class == NET_ND ? !told_by_nd(p, ours, &t) : p->class != NET_ARP || !told_by_arp(p, ours, &t))
+        return false;
+    take_told(n, &t, now_us);
+    return !(t.flags & TOLD_CREATES);
 }
 
 /* The entry's request is due: to be sent (true), or given up. */

@@ -13,6 +13,11 @@
  * REACHABLE   packets go out, nothing is due.
  * STALE       packets go out with the MAC last known; a request is out or due.
  *
+ * A MAC that is known changes only by an answer to our second request: the station we know did not answer the
+ * first. Whoever says another MAC, by a request, an answer or a gratuitous message, makes us ask (STALE), and
+ * packets go on to the one we know. So a station that took an address over is believed within two seconds,
+ * and one that only says so changes nothing.
+ *
  * Requests: one a second per address, and one a millisecond altogether. Full: of the 8 entries where an
  * address may be, one that never answered goes first, then the one longest unused. Every function is called
  * by the table's worker alone; `now_us` never goes back.
@@ -34,9 +39,11 @@ bool neighbour_lookup(struct route_neighbours *n, const uint8_t address[16], uin
 
 /*
  * Takes what an ARP packet or a neighbour message says. `p` has class NET_ARP or NET_ND; only messages to us
- * are believed. To be called before the responder overwrites the frame.
+ * are believed, and gratuitous ones. To be called before the responder overwrites the frame. True: it may be
+ * the answer to a request of another worker, or news to it: on a port with several queues it comes to any of
+ * them.
  */
-void neighbour_learn(struct route_neighbours *n, const struct net_packet *p, const struct net_addresses *ours,
+bool neighbour_learn(struct route_neighbours *n, const struct net_packet *p, const struct net_addresses *ours,
                      uint64_t now_us);
 
 /* The next address to ask for now (net_solicit), or false: none is due. */

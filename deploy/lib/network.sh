@@ -60,7 +60,8 @@ network_make_namespace() {
 
 network_make_bridge() {
     state_add link "$BRIDGE"
-    ip link add "$BRIDGE" type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+    # An address of its own: else it has the least of its ports', another one as they come and go, which nobody is told.
+    ip link add "$BRIDGE" address 02:76:6f:78:ff:00 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
     echo 0 >"/proc/sys/net/ipv6/conf/$BRIDGE/accept_ra"
     network_plain_frames "$BRIDGE"
     ip addr add "$HOST4/24" dev "$BRIDGE"

@@ -54,20 +54,26 @@ static void hear(const uint8_t *frame, size_t len, const struct net_addresses *u
 
 #define HEAR(name, us, now) hear(frame_##name, sizeof frame_##name, us, now)
 
-/* What `from` would answer when we asked for it by ARP. */
-static void hear_arp(const uint8_t sender[16], const uint8_t sender_mac[6], uint64_t now)
+static void hear_arp_message(uint16_t operation, const uint8_t sender[16], const uint8_t sender_mac[6],
+                             const uint8_t asked[16], uint64_t now)
 {
     uint8_t f[64] = {0};
-    struct arp_message m = {.operation = ARP_REPLY};
+    struct arp_message m = {.operation = operation};
     memcpy(f, our_mac, 6);
     memcpy(f + 6, sender_mac, 6);
     put_be16(f + 12, 0x0806);
     memcpy(m.sender, sender, 16);
     memcpy(m.sender_mac, sender_mac, 6);
-    memcpy(m.target, our4, 16);
+    memcpy(m.target, asked, 16);
     memcpy(m.target_mac, our_mac, 6);
     arp_emit(f + 14, &m);
     hear(f, 42, &ours, now);
+}
+
+/* What `sender` would answer when we asked for it by ARP. */
+static void hear_arp(const uint8_t sender[16], const uint8_t sender_mac[6], uint64_t now)
+{
+    hear_arp_message(ARP_REPLY, sender, sender_mac, our4, now);
 }
 
 static void hear_advertisement(const uint8_t sender_mac[6], bool override, uint64_t now)
@@ -211,23 +217,71 @@ static void stale_that_does_not_answer_is_forgotten(void **state)
     assert_false(neighbour_lookup(n, their4, now, mac));
 }
 
-static void changed_mac_is_taken_and_counted(void **state)
+static void known_mac_changes_by_an_answer_and_is_counted(void **state)
 {
     HEAR(arp_request, &ours, 0);
     hear_arp(their4, other_mac, 10);
     assert_true(neighbour_lookup(n, their4, 20, mac));
+    assert_memory_equal(mac, their_mac, 6);
+    assert_true(neighbour_request(n, 20, target));
+    assert_memory_equal(target, their4, 16);
+    hear_arp(their4, other_mac, 30);
+    assert_true(neighbour_lookup(n, their4, 40, mac));
+    assert_memory_equal(mac, their_mac, 6); /* who has it may be about to answer */
+    assert_true(neighbour_request(n, SECOND + 20, target));
+    hear_arp(their4, other_mac, SECOND + 30);
+    assert_true(neighbour_lookup(n, their4, SECOND + 40, mac));
     assert_memory_equal(mac, other_mac, 6);
     assert_int_equal(n->changed, 1);
+    assert_false(neighbour_request(n, 10 * SECOND, target));
+}
+
+static void who_says_a_known_address_is_his_is_not_believed_when_its_owner_answers(void **state)
+{
+    unsigned requests = 0;
+    uint64_t answer_us = 0;
+    HEAR(arp_request, &ours, 0);
+    for (uint64_t now = 1000; now < 20 * SECOND; now += 1000) {
+        hear_arp_message(ARP_REQUEST, their4, other_mac, our4, now);
+        hear_arp_message(ARP_REPLY, their4, other_mac, our4, now);
+        hear_arp_message(ARP_REQUEST, their4, other_mac, their4, now);
+        if (neighbour_request(n, now, target))
+            answer_us = now + 5000, requests++;
+        if (now == answer_us)
+            hear_arp(their4, their_mac, now);
+        assert_true(neighbour_lookup(n, their4, now, mac));
+        assert_memory_equal(mac, their_mac, 6);
+    }
+    assert_int_equal(n->changed, 0);
+    assert_in_range(requests, 19, 20); /* once a second, however often it is said */
+}
+
+static void gratuitous_message_makes_us_ask_at_once(void **state)
+{
+    hear_arp_message(ARP_REQUEST, their4, other_mac, their4, 5);
+    assert_int_equal(n->learned, 0); /* it adds nothing */
+    HEAR(arp_request, &ours, 10);
+    hear_arp_message(ARP_REQUEST, their4, other_mac, their4, 20);
+    assert_true(neighbour_request(n, 20, target));
+    assert_true(neighbour_request(n, SECOND + 20, target));
+    hear_arp(their4, other_mac, SECOND + 30);
+    assert_true(neighbour_lookup(n, their4, SECOND + 40, mac));
+    assert_memory_equal(mac, other_mac, 6);
 }
 
 static void advertisement_without_override_changes_no_known_mac(void **state)
 {
     HEAR(nd_solicit, &ours, 0);
     hear_advertisement(other_mac, false, 10);
-    assert_true(neighbour_lookup(n, their6, 20, mac));
-    assert_memory_equal(mac, their_mac, 6);
+    assert_false(neighbour_request(n, 20, target));
     hear_advertisement(other_mac, true, 30);
-    assert_true(neighbour_lookup(n, their6, 40, mac));
+    assert_true(neighbour_request(n, 30, target));
+    assert_true(neighbour_request(n, SECOND + 30, target));
+    hear_advertisement(other_mac, false, SECOND + 40);
+    assert_true(neighbour_lookup(n, their6, SECOND + 50, mac));
+    assert_memory_equal(mac, their_mac, 6);
+    hear_advertisement(other_mac, true, SECOND + 60);
+    assert_true(neighbour_lookup(n, their6, SECOND + 70, mac));
     assert_memory_equal(mac, other_mac, 6);
 }
 
@@ -289,7 +343,9 @@ int main(void)
         TEST(reachable_for_30_s_needs_no_request),
         TEST(stale_is_used_while_it_is_asked_for_again),
         TEST(stale_that_does_not_answer_is_forgotten),
-        TEST(changed_mac_is_taken_and_counted),
+        TEST(known_mac_changes_by_an_answer_and_is_counted),
+        TEST(who_says_a_known_address_is_his_is_not_believed_when_its_owner_answers),
+        TEST(gratuitous_message_makes_us_ask_at_once),
         TEST(advertisement_without_override_changes_no_known_mac),
         TEST(requests_are_a_millisecond_apart),
         TEST(flood_of_unanswered_addresses_spares_a_known_neighbour),
