@@ -27,17 +27,29 @@ static bool path_to(struct worker *w, const uint8_t source[16], const uint8_t de
     return true;
 }
 
-static void give_to_port(struct worker *w, struct packet *packets, unsigned n)
+/* How many the port takes; the rest is still the caller's. */
+static unsigned offer_to_port(struct worker *w, struct packet *packets, unsigned n)
 {
     uint64_t bytes = 0;
-    if (!n)
-        return;
-    for (unsigned i = 0; i < n; i++)
+    unsigned taken = port_offer(w->port, packets, n);
+    for (unsigned i = 0; i < taken; i++)
         bytes += packets[i].len;
-    unsigned taken = port_tx(w->port, packets, n);
     w->counters->count[COUNT_tx_packets] += taken;
     w->counters->count[COUNT_tx_bytes] += bytes;
-    w->counters->drop[DROP_PORT_TX_FULL] += n - taken;
+    return taken;
+}
+
+static void port_refused(struct worker *w, struct packet *packets, unsigned n)
+{
+    w->counters->drop[DROP_PORT_TX_FULL] += n;
+    port_refuse(w->port, packets, n);
+}
+
+static void give_to_port(struct worker *w, struct packet *packets, unsigned n)
+{
+    unsigned taken = offer_to_port(w, packets, n);
+    if (taken < n)
+        port_refused(w, packets + taken, n - taken);
 }
 
 /* One plan into one packet. False: nothing to send (its connection or record is gone, or nobody knows the way). */
@@ -111,9 +123,34 @@ static size_t emit_target(const struct worker *w, const struct voice_target *t, 
     return way->epoch ? way_emit(way, frame, t->length) : net_emit_udp(frame, path, t->local_port, t->peer_port, t->length);
 }
 
+/*
+ * A queue that is full for a moment costs time, not voice: what it has no room for waits, and the walk with it, for as long as the port
+ * takes anything at all. A port that takes nothing for WORKER_PATIENCE_US is stuck: what waits is dropped, and what follows is not
+ * kept until it takes something again. Under a recording nothing waits: when a port was full is not in it.
+ */
+static void give_late(struct worker *w)
+{
+    unsigned taken, given = 0;
+    while (given < w->late_count && (taken = offer_to_port(w, w->late + given, w->late_count - given)))
+        given += taken;
+    if (given) {
+        w->late_us = w->now_us;
+        w->port_stuck = false;
+        memmove(w->late, w->late + given, (w->late_count - given) * sizeof *w->late);
+        w->late_count -= given;
+    }
+    w->port_stuck |= w->late_count && w->now_us - w->late_us > WORKER_PATIENCE_US;
+    if (w->port_stuck || w->capture_wanted == CAPTURE_REPLAY) {
+        port_refused(w, w->late, w->late_count);
+        w->late_count = 0;
+    }
+    if (!w->late_count)
+        voice_sent(w->voice, __rdtsc());
+}
+
 static unsigned transmit_targets(struct worker *w, struct voice_target *targets, unsigned n)
 {
-    struct packet packets[VOICE_BATCH];
+    struct packet *packets = w->late;
     struct net_path path[VOICE_BATCH];
     for (unsigned i = 0; i < n; i++)
         __builtin_prefetch(&w->ways[targets[i].member]);
@@ -143,8 +180,10 @@ static unsigned transmit_targets(struct worker *w, struct voice_target *targets,
     }
     if (left_out)
         port_free(spare, left_out);
-    give_to_port(w, packets, built);
-    voice_sent(w->voice, __rdtsc());
+    w->late_count = built;
+    if (!w->port_stuck)
+        w->late_us = w->now_us;
+    give_late(w);
     return built;
 }
 
@@ -153,9 +192,11 @@ unsigned transmit_voice(struct worker *w)
     struct voice_target targets[VOICE_BATCH];
     unsigned sent = 0, n;
     uint64_t routes = atomic_load_explicit(&w->routes->swap.reader[w->index].seen, memory_order_relaxed);
+    if (w->late_count)
+        give_late(w);
     way_epoch_update(&w->way_epoch, routes, w->neighbours, w->now_us);
     voice_begin_output(w->voice);
-    while ((n = voice_targets(w->voice, targets)))
+    while (!w->late_count && (n = voice_targets(w->voice, targets)))
         sent += transmit_targets(w, targets, n);
     struct packet *held;
     while ((held = voice_released(w->voice))) {

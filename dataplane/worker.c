@@ -213,7 +213,7 @@ static bool begin_capture(struct worker *w)
  */
 static unsigned forward_voice(struct worker *w)
 {
-    if (!voice_pending(w->voice))
+    if (!voice_pending(w->voice) && !w->late_count)
         return 0;
     settle(w);
     w->area->voice_us = w->now_us;
@@ -253,7 +253,7 @@ bool worker_step(struct worker *w, uint64_t now_us)
     work += transmit_solicitations(w);
     record_end(w, work);
     count_iteration(w, began, voice, work);
-    return work || w->ready_count || voice_pending(w->voice);
+    return work || w->ready_count || w->late_count || voice_pending(w->voice);
 }
 
 uint64_t worker_deadline(const struct worker *w)

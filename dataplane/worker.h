@@ -42,6 +42,7 @@
 #define WORKER_VOICE_US     100000u /* since the last voice packet */
 #define WORKER_UNDO_RESERVE (96u << 10) /* undo bytes that one packet, verb or timer may need */
 #define WORKER_HELD         1024u
+#define WORKER_PATIENCE_US  20000u  /* that sealed voice waits for a port that takes nothing */
 #define WORKER_BODY_MAX     (256u << 10)
 #define LISTEN_CHALLENGES_PER_SECOND 1000u
 #define WORKER_LINGER_US    2000000u /* for our last words to somebody who was too slow, or failed to shake hands */
@@ -153,6 +154,11 @@ struct worker {
     struct packet held[WORKER_HELD];
     struct packet *held_free[WORKER_HELD];
     unsigned held_free_count;
+    /* sealed voice that the port's queue had no room for (transmit.c) */
+    struct packet late[VOICE_BATCH];
+    unsigned late_count;
+    uint64_t late_us; /* when the port last took any */
+    bool port_stuck;  /* it has taken nothing for so long that nothing waits for it */
     /* scratch of one record and one message */
     uint8_t record[TLS_RECORD_MAX + 64];
     uint8_t plain[TLS_RECORD_MAX + 64];

@@ -45,7 +45,7 @@ static void put(struct worker *w, enum capture_kind kind, const void *head, uint
 /* What is kept on the heap alone is not in a snapshot: it had better be nothing. */
 static bool quiet(const struct worker *w)
 {
-    return !voice_pending(w->voice) && !w->ready_count && !w->walk;
+    return !voice_pending(w->voice) && !w->late_count && !w->ready_count && !w->walk;
 }
 
 static void step_begins(struct worker *w)

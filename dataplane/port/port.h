@@ -66,6 +66,12 @@ unsigned port_alloc(struct port_queue *q, struct packet *out, unsigned n);
  */
 unsigned port_tx(struct port_queue *q, struct packet *packets, unsigned n);
 
+/* The same for who would rather wait: what the queue had no room for stays the caller's. */
+unsigned port_offer(struct port_queue *q, struct packet *packets, unsigned n);
+
+/* Frees packets that the queue had no room for, and counts them as tx_full. */
+void port_refuse(struct port_queue *q, struct packet *packets, unsigned n);
+
 /* Gives packets back, from any thread. */
 void port_free(struct packet *packets, unsigned n);
 

@@ -22,14 +22,23 @@ unsigned port_alloc(struct port_queue *q, struct packet *out, unsigned n)
     return got;
 }
 
-unsigned port_tx(struct port_queue *q, struct packet *packets, unsigned n)
+unsigned port_offer(struct port_queue *q, struct packet *packets, unsigned n)
 {
     assert(n <= PORT_BURST_MAX);
-    unsigned sent = n ? q->driver->tx(q, packets, n) : 0;
-    if (sent < n) {
-        port_count(&q->tx_full, n - sent);
-        port_free(packets + sent, n - sent);
-    }
+    return n ? q->driver->tx(q, packets, n) : 0;
+}
+
+void port_refuse(struct port_queue *q, struct packet *packets, unsigned n)
+{
+    port_count(&q->tx_full, n);
+    port_free(packets, n);
+}
+
+unsigned port_tx(struct port_queue *q, struct packet *packets, unsigned n)
+{
+    unsigned sent = port_offer(q, packets, n);
+    if (sent < n)
+        port_refuse(q, packets + sent, n - sent);
     return sent;
 }
 

@@ -86,7 +86,10 @@ struct voice {
     uint32_t owed_first;         /* members with notices owed */
     uint32_t batch[VOICE_BATCH]; /* the packet of each target handed out */
     unsigned batch_count;
-    uint32_t sealed[VOICE_BATCH]; /* the packet of each datagram sealed last */
+    struct sealed {
+        uint64_t arrived;
+        uint32_t room;
+    } sealed[VOICE_BATCH]; /* what voice_sent needs of the datagrams sealed last: their packets may be given back before */
     unsigned sealed_count;
 };
 

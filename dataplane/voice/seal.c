@@ -121,10 +121,11 @@ static enum voice_step step_of(struct voice *v, const struct voice_target *t, co
 
 static void count_out(struct voice *v, const struct voice_target *t, uint32_t packet)
 {
+    const struct voice_packet *p = &v->packets[packet];
     member_of(v, t->member)->tx_packets++;
-    room_of(v, v->packets[packet].room)->packets_out++;
+    room_of(v, p->room)->packets_out++;
     count(v->env.counters, COUNT_voice_out);
-    v->sealed[v->sealed_count++] = packet;
+    v->sealed[v->sealed_count++] = (struct sealed){p->arrived, p->room};
 }
 
 void voice_seal(struct voice *v, struct voice_target *targets, unsigned n)
@@ -165,8 +166,9 @@ void voice_sent(struct voice *v, uint64_t ticks)
     if (!v->config.ticks_per_us)
         return;
     for (unsigned i = 0, same; i < v->sealed_count; i += same) {
-        const struct voice_packet *p = &v->packets[v->sealed[i]];
-        for (same = 1; i + same < v->sealed_count && v->sealed[i + same] == v->sealed[i];)
+        const struct sealed *p = &v->sealed[i];
+        for (same = 1;
+             i + same < v->sealed_count && p[same].arrived == p->arrived && p[same].room == p->room;)
             same++;
         unsigned bucket = residence_bucket((ticks - p->arrived) / v->config.ticks_per_us);
         room_of(v, p->room)->residence[bucket] += same;

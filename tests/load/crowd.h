@@ -27,7 +27,8 @@
 
 struct client {
     uint32_t sent_counter;  /* nonce counter of the last packet it sent */
-    uint32_t heard_counter; /* of the last it got */
+    uint32_t heard_counter; /* the highest that it got */
+    uint64_t heard;         /* bit n: heard_counter - n has been had */
     uint16_t next;          /* number of the room's packet that it gets next */
     uint16_t own;           /* packets it sent behind `next`: they do not come back */
     bool discovered, bound;
@@ -58,10 +59,17 @@ void crowd_free(struct crowd *c);
 /* What the control plane says of a client. */
 void crowd_member(const struct crowd *c, uint32_t i, struct verb_member *out);
 
+/* Where it is reached, as it would say itself; and: from now on it hears its room. */
+void crowd_address(uint32_t i, struct verb_member_bind *out);
+void crowd_bind(struct crowd *c, uint32_t i);
+
 /* Who of the room speaks next. */
 uint32_t crowd_speaker(const struct crowd *c, uint32_t room);
 
-/* Frames that client `i` sends; their lengths. crowd_speak also expects its copies at everyone else. */
+/*
+ * Frames that client `i` sends; their lengths. crowd_speak also expects its copies at everyone else who is
+ * bound, and binds `i`.
+ */
 size_t crowd_discover(const struct crowd *c, uint32_t i, uint8_t *frame);
 size_t crowd_speak(struct crowd *c, uint32_t i, uint8_t *frame);
 

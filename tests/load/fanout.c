@@ -39,7 +39,7 @@ static bool trial(struct voice_load *v, const char *what, double offered, struct
         if (!voice_speak(v, offered, v->options->seconds, t))
             return false;
         tell(what, t);
-        if (t->missing > t->accounted) {
+        if (!voice_balances(t)) {
             snprintf(v->crowd.wrong, sizeof v->crowd.wrong,
                      "%llu packets are missing and %llu were counted as dropped",
                      (unsigned long long)t->missing, (unsigned long long)t->accounted);

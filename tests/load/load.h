@@ -28,8 +28,8 @@ struct load_options {
     unsigned cpu;
     unsigned descriptors; /* of each direction of the wire: its client chooses, and that is us */
     unsigned rooms;
-    bool turns; /* all members of a room speak in turns */
-    bool loads; /* at 0.5, 0.8 and 0.95 of the peak: how long packets are on their way */
+    bool turns;         /* all members of a room speak in turns */
+    bool loads;         /* at 0.5, 0.8 and 0.95 of the peak: how long packets are on their way */
     unsigned listeners; /* of each room's one speaker */
     double rate;        /* sealed packets/s to offer; 0: find the peak */
     bool window;        /* do not: flat out with a window only */
@@ -104,7 +104,8 @@ struct port_queue *load_port(const struct load_options *o, const char *socket);
 /* The same on o->device, a DPDK device such as net_af_xdp0,iface=NAME. */
 struct port_queue *load_device(const struct load_options *o);
 
-/* Ctrl-C came: figures so far, and out. */
+/* From here on Ctrl-C and SIGTERM are noted. Then: one came: figures so far, and out. */
+void load_interruptible(void);
 bool load_interrupted(void);
 
 /* Runs fn(arg) on the generator's pinned thread; what it returned. */

@@ -1,31 +1,11 @@
 /*
- * The generator's end of the wire, and its clock.
+ * The generator's end of the wire.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "load.h"
 
-#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-double load_ticks_per_us(void)
-{
-    static double ticks;
-    if (ticks == 0) {
-        uint64_t ns = now_ns(), tsc = __rdtsc();
-        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
-        tsc = __rdtsc() - tsc;
-        ticks = (double)tsc * 1000.0 / (double)(now_ns() - ns);
-    }
-    return ticks;
-}
 
 static struct port_queue *start(const struct load_options *o, enum port_profile profile, const char *where)
 {
@@ -65,18 +45,6 @@ struct port_queue *load_device(const struct load_options *o)
     return start(o, PORT_PCI, o->device);
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal_number)
-{
-    interrupted = 1;
-}
-
-bool load_interrupted(void)
-{
-    return interrupted != 0;
-}
-
 struct job {
     int (*fn)(void *arg);
     void *arg;
@@ -94,8 +62,7 @@ static int run_job(void *arg)
 int load_run(int (*fn)(void *arg), void *arg)
 {
     struct job j = {.fn = fn, .arg = arg};
-    sigaction(SIGINT, &(struct sigaction){.sa_handler = on_interrupt}, NULL);
-    sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_interrupt}, NULL);
+    load_interruptible();
     load_ticks_per_us();
     if (port_launch(0, run_job, &j))
         return 1;

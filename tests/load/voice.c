@@ -8,8 +8,11 @@
 
 #include "dataplane/net/neighbour.h"
 
-#define WINDOW        1024u  /* copies on their way, at most; where one packet has more copies, those of one */
-#define QUIET_US      30000u /* nothing came for so long: nothing will */
+#define WINDOW        1024u /* copies on their way, at most; where one packet has more copies, those of one */
+#define QUIET_US      1000u /* nothing came for so long: see whether anything is still to come */
+#define ANSWER_US     30000u /* after which a client asks again */
+#define VERBS_US      10e6   /* that the box may take for all verbs */
+#define BALANCE_US    60e6   /* copies that neither came nor were counted as dropped are waited for */
 #define OPEN_SLOT_US  10000u
 #define OPEN_PER_SLOT 2000u /* 200,000 a second */
 #define OPEN_ONE_IN   64u
@@ -93,7 +96,7 @@ static void send_frames(struct voice_load *v, const uint32_t *who, unsigned n, b
     if (!n)
         return;
     if (!port_alloc(v->port, burst, n)) {
-        v->refused += n;
+        v->unsaid += n;
         return;
     }
     v->crowd.now = __rdtsc();
@@ -103,18 +106,59 @@ static void send_frames(struct voice_load *v, const uint32_t *who, unsigned n, b
     v->refused += n - port_tx(v->port, burst, n);
 }
 
-static uint64_t on_the_way(const struct voice_load *v)
+/* ---- what is still to come ---- */
+
+/* Where a packet may end in the dataplane, and whether that takes one copy or all that would have been made
+ * of it. */
+static const struct {
+    enum drop_reason why;
+    bool all;
+} endings[] = {{DROP_PORT_TX_FULL, false},      {DROP_PORT_NO_MEMORY, false}, {DROP_NO_ROUTE, false},
+               {DROP_NEIGHBOUR_PENDING, false}, {DROP_VOICE_UNBOUND, false},  {DROP_VOICE_PENDING_FULL, true},
+               {DROP_VOICE_RATE, true},         {DROP_VOICE_SILENCE, true},   {DROP_VOICE_NOT_LOUDEST, true}};
+
+/* Copies that the dataplane or the wire has counted as dropped, ever. */
+static uint64_t dropped(const struct voice_load *v)
 {
-    return v->crowd.expected - v->crowd.received - v->crowd.missing;
+    const struct counters *c = box_counters(v->box);
+    uint64_t copies = v->crowd.size - 1, sum = v->refused * copies;
+    for (unsigned i = 0; i < sizeof endings / sizeof *endings; i++)
+        sum += c->drop[endings[i].why] * (endings[i].all ? copies : 1);
+    return sum;
 }
 
-/* Receives until nothing has come for a while, or everything has. */
+/* Packets about the link that the dataplane has sent: they may be among those that its port did not take. */
+static uint64_t about_the_link(const struct voice_load *v)
+{
+    const struct route_neighbours *n = region_part(&v->box->region, 0, PART_NEIGHBOURS);
+    return n->requests + box_counters(v->box)->count[COUNT_arp_replies];
+}
+
+static uint64_t on_the_way(const struct voice_load *v)
+{
+    uint64_t gone = v->crowd.missing > v->lost ? v->crowd.missing : v->lost;
+    return v->crowd.expected - v->crowd.received - gone;
+}
+
+/* To be called when nothing has come for a while: what was dropped is not on its way any more. */
+static void look_for_losses(struct voice_load *v)
+{
+    uint64_t lost = dropped(v) - v->dropped_before, due = v->crowd.expected - v->crowd.received;
+    v->lost = lost < due ? lost : due;
+}
+
+/* However long the box is away from its CPU: until every copy has come, or was counted. */
 static void drain(struct voice_load *v)
 {
-    uint64_t until = __rdtsc() + v->quiet_ticks;
-    while (on_the_way(v) && __rdtsc() < until)
-        if (receive(v))
-            until = __rdtsc() + v->quiet_ticks;
+    uint64_t give_up = __rdtsc() + ticks(BALANCE_US), quiet = __rdtsc();
+    while (on_the_way(v) && __rdtsc() < give_up && !load_interrupted()) {
+        if (receive(v)) {
+            quiet = __rdtsc();
+        } else if (__rdtsc() - quiet > v->quiet_ticks) {
+            look_for_losses(v);
+            quiet = __rdtsc();
+        }
+    }
 }
 
 /* ---- joining ---- */
@@ -134,18 +178,33 @@ static bool meet(struct voice_load *v)
     return memcmp(v->crowd.pop_mac, nobody, 6) != 0;
 }
 
+/* What the box says meanwhile is taken. */
+static void attend(struct voice_load *v)
+{
+    receive(v);
+    box_listen(v->box);
+}
+
+/* Have all verbs had their effect? */
+static bool settled(struct voice_load *v, uint64_t until)
+{
+    while (!box_settled(v->box) && __rdtsc() < until)
+        attend(v);
+    return box_settled(v->box);
+}
+
 static bool make_known(struct voice_load *v, uint32_t members)
 {
-    uint64_t until = __rdtsc() + ticks(10e6);
+    uint64_t until = __rdtsc() + ticks(VERBS_US);
     for (uint32_t i = 0; i < members && __rdtsc() < until;) {
         struct verb_member m;
         crowd_member(&v->crowd, i, &m);
-        i += box_member_set(v->box, &m);
-        box_listen(v->box);
+        if (box_member_set(v->box, &m))
+            i++;
+        else
+            attend(v);
     }
-    while (!box_settled(v->box) && __rdtsc() < until)
-        box_listen(v->box);
-    return box_settled(v->box);
+    return settled(v, until);
 }
 
 /* Each asks again until it is answered; a burst of them are on their way at a time. */
@@ -153,7 +212,7 @@ static bool discover(struct voice_load *v, uint32_t members)
 {
     for (unsigned round = 0; round < 5 && v->crowd.discovered < members; round++) {
         for (uint32_t i = 0, asked = (uint32_t)v->crowd.discovered; i < members; i++) {
-            uint64_t until = __rdtsc() + v->quiet_ticks;
+            uint64_t until = __rdtsc() + ticks(ANSWER_US);
             if (v->crowd.client[i].discovered)
                 continue;
             send_frames(v, &i, 1, true);
@@ -161,31 +220,26 @@ static bool discover(struct voice_load *v, uint32_t members)
             while ((receive(v) || asked - v->crowd.discovered > LOAD_BURST) && __rdtsc() < until)
                 box_listen(v->box);
         }
-        for (uint64_t until = __rdtsc() + v->quiet_ticks; v->crowd.discovered < members && __rdtsc() < until;)
+        for (uint64_t until = __rdtsc() + ticks(ANSWER_US);
+             v->crowd.discovered < members && __rdtsc() < until;)
             receive(v);
     }
     return v->crowd.discovered == members;
 }
 
-/* One of each room at a time: who is bound while a packet waits for its fan-out hears it, or does not. */
-static void bind_all(struct voice_load *v)
+/* As the control plane does when a client says (op 1) which address it was told. */
+static bool bind_all(struct voice_load *v, uint32_t members)
 {
-    for (uint32_t k = 0; k < v->crowd.size; k++) {
-        for (uint32_t room = 0; room < v->crowd.rooms && !v->crowd.wrong[0]; room++) {
-            uint32_t who = room * v->crowd.size + k;
-            uint64_t until = __rdtsc() + v->quiet_ticks;
-            send_frames(v, &who, 1, false);
-            do {
-                receive(v);
-                box_listen(v->box);
-            } while (on_the_way(v) > WINDOW / 2 && __rdtsc() < until);
-        }
-        drain(v);
-        if (!on_the_way(v) && v->crowd.expected == 0) /* nobody hears the first: give it time to arrive */
-            for (uint64_t until = __rdtsc() + v->quiet_ticks; __rdtsc() < until;)
-                receive(v);
+    uint64_t until = __rdtsc() + ticks(VERBS_US);
+    for (uint32_t i = 0; i < members && __rdtsc() < until;) {
+        struct verb_member_bind m;
+        crowd_address(i, &m);
+        if (box_post(v->box, &v->box->command, VERB_MEMBER_BIND, &m, sizeof m))
+            crowd_bind(&v->crowd, i++);
+        else
+            attend(v);
     }
-    box_listen(v->box);
+    return settled(v, until) && !box_counters(v->box)->drop[DROP_VOICE_BIND];
 }
 
 bool voice_join(struct voice_load *v)
@@ -205,12 +259,8 @@ bool voice_join(struct voice_load *v)
         return fprintf(stderr, "voxpop-load: %u of %u discoveries answered\n", (unsigned)v->crowd.discovered,
                        members),
                false;
-    bind_all(v);
-    /* Everybody says a word, so more speak than are heard at a time. */
-    uint64_t unheard = box_counters(v->box)->drop[DROP_VOICE_NOT_LOUDEST] * (v->crowd.size - 1);
-    uint64_t missing = crowd_settle(&v->crowd);
-    if (missing > unheard)
-        return fprintf(stderr, "voxpop-load: %u packets missing while joining\n", (unsigned)missing), false;
+    if (!bind_all(v, members))
+        return fprintf(stderr, "voxpop-load: not all addresses are bound\n"), false;
     return !v->crowd.wrong[0];
 }
 
@@ -276,25 +326,20 @@ static unsigned fits(struct voice_load *v, uint32_t *room, uint32_t *who)
     return n;
 }
 
-static uint64_t dropped_by_dataplane(const struct voice_load *v)
-{
-    const struct counters *c = box_counters(v->box);
-    return c->drop[DROP_PORT_TX_FULL] + c->drop[DROP_PORT_NO_MEMORY] +
-           (c->drop[DROP_VOICE_PENDING_FULL] + c->drop[DROP_VOICE_RATE]) * (v->crowd.size - 1);
-}
-
 static void speak_until(struct voice_load *v, struct timetable *t, uint64_t until)
 {
     uint32_t who[LOAD_BURST], room = 0;
     uint64_t last = __rdtsc();
-    while (__rdtsc() < until && !v->crowd.wrong[0]) {
+    while (__rdtsc() < until && !v->crowd.wrong[0] && !load_interrupted()) {
         unsigned got = receive(v);
         unsigned n = t->count ? due(v, t, who) : fits(v, &room, who);
         send_frames(v, who, n, false);
-        if (got)
+        if (got || n) {
             last = v->time.last;
-        else if (!t->count && v->time.last - last > v->quiet_ticks && v->time.last > last)
-            break; /* what fills the window will not come any more */
+        } else if (v->time.last - last > v->quiet_ticks && v->time.last > last) {
+            look_for_losses(v); /* what fills the window may not come any more */
+            last = v->time.last;
+        }
         load_time_step(&v->time, got < LOAD_BURST / 2 && (!n || !t->count), v->rest_ticks);
     }
 }
@@ -303,7 +348,9 @@ bool voice_speak(struct voice_load *v, double offered, double seconds, struct vo
 {
     struct timetable t = {0};
     const struct counters *c = box_counters(v->box);
-    uint64_t refused = v->refused, drops = dropped_by_dataplane(v);
+    uint64_t refused = v->refused, unsaid = v->unsaid, link = about_the_link(v);
+    v->dropped_before = dropped(v);
+    v->lost = 0;
     uint64_t busy = c->count[COUNT_busy_cycles], idle = c->count[COUNT_idle_cycles];
     if (offered > 0 && !timetable_make(v, offered, &t))
         return false;
@@ -327,9 +374,15 @@ bool voice_speak(struct voice_load *v, double offered, double seconds, struct vo
     v->crowd.late = NULL;
     out->expected = v->crowd.expected;
     out->missing = crowd_settle(&v->crowd);
-    out->refused = v->refused - refused;
-    out->accounted = dropped_by_dataplane(v) - drops + out->refused * (v->crowd.size - 1);
+    out->refused = v->refused - refused + v->unsaid - unsaid;
+    out->accounted = dropped(v) - v->dropped_before;
+    out->link = about_the_link(v) - link;
     free(t.turn);
     box_listen(v->box);
-    return !v->crowd.wrong[0];
+    return !v->crowd.wrong[0] && !load_interrupted();
+}
+
+bool voice_balances(const struct voice_trial *t)
+{
+    return t->missing <= t->accounted && t->accounted <= t->missing + t->link;
 }

@@ -20,7 +20,10 @@ struct voice_load {
     uint64_t random;
     uint64_t slot_ends; /* of the 10 ms in which so many packets are opened whatever the rate */
     uint32_t slot_opened;
-    uint64_t refused; /* packets that the wire did not take: the box's receive ring was full */
+    uint64_t refused;        /* packets that the wire did not take: the box's receive ring was full */
+    uint64_t unsaid;         /* that were due and not made: the generator had no memory for them */
+    uint64_t dropped_before; /* copies, ahead of this trial */
+    uint64_t lost;           /* copies that were dropped since, as far as was looked */
     struct histogram
         late; /* of the last trial (--loads): tenths of a microsecond from sending to receiving */
 };
@@ -32,16 +35,20 @@ struct voice_trial {
     double busy;    /* the generator's share */
     double worker_busy;
     uint64_t expected, missing;
-    uint64_t refused;   /* packets that the wire did not take */
-    uint64_t accounted; /* copies that somebody counted as dropped; at least `missing`, or the run is wrong */
+    uint64_t refused;   /* packets that the wire did not take, or that were not made */
+    uint64_t accounted; /* copies that somebody counted as dropped */
+    uint64_t link;      /* packets of the box that are about the link: as many more it may have dropped */
     bool disturbed;     /* the generator or the dataplane was not on its CPU for a while */
 };
 
-/* Everyone is made known to the box, asks for its address, and sends a packet. False: see crowd.wrong, or
+/* Everyone is made known to the box, asks for its address, and is bound to it. False: see crowd.wrong, or
  * stderr. */
 bool voice_join(struct voice_load *v);
 
 /* Speaks for `seconds`. `offered` 0: at most `window` copies are on their way. */
 bool voice_speak(struct voice_load *v, double offered, double seconds, struct voice_trial *out);
+
+/* Every copy that did not come is one that was counted as dropped, and the other way round. */
+bool voice_balances(const struct voice_trial *t);
 
 #endif

@@ -165,6 +165,40 @@ static void nonce_counter_used_before_is_refused(void **state)
     assert_refused(frame, one(frame));
 }
 
+static void nonce_counter_that_was_passed_over_may_come_later_and_once(void **state)
+{
+    uint8_t frame[256];
+    for (unsigned n = 0; n < 3; n++) { /* 1, 0, 2, ahead of what came before */
+        counters[1] = 100 + (n < 2 ? 1 - n : n);
+        assert_true(crowd_receive(&crowd, frame, one(frame), true));
+    }
+    for (unsigned n = 0; n < 3; n++) {
+        counters[1] = 100 + n;
+        assert_refused(frame, one(frame));
+        crowd.wrong[0] = 0;
+    }
+    counters[1] = 10; /* too long ago to tell */
+    assert_refused(frame, one(frame));
+}
+
+static void who_is_bound_without_a_word_hears_the_first_one(void **state)
+{
+    uint8_t frame[256], out[256];
+    struct verb_member_bind at;
+    crowd_free(&crowd);
+    assert_true(crowd_make(&crowd, 1, 3, 7));
+    for (uint32_t i = 0; i < 3; i++)
+        crowd_bind(&crowd, i);
+    crowd_bind(&crowd, 1); /* once is enough */
+    crowd_speak(&crowd, 0, frame);
+    assert_int_equal(crowd.expected, 2);
+    assert_true(crowd_receive(&crowd, out, forward(frame, 0, 1, out), true));
+    assert_int_equal(crowd_settle(&crowd), 1);
+    crowd_address(0x10203, &at);
+    assert_memory_equal(at.ip + 12, ((uint8_t[]){198, 19, 2, 3}), 4);
+    assert_int_equal(at.port, 40001);
+}
+
 static void voice_of_another_room_is_refused(void **state)
 {
     uint8_t frame[256], out[256];
@@ -190,6 +224,8 @@ int main(void)
         TEST(copy_that_comes_twice_is_refused),
         TEST(copy_sealed_with_anothers_key_is_refused_when_opened),
         TEST(nonce_counter_used_before_is_refused),
+        TEST(nonce_counter_that_was_passed_over_may_come_later_and_once),
+        TEST(who_is_bound_without_a_word_hears_the_first_one),
         TEST(voice_of_another_room_is_refused),
         TEST(own_voice_is_refused),
     };
