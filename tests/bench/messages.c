@@ -21,8 +21,8 @@
 #include "controlplane/store/db.h"
 
 #define CHANNELS  1000u
-#define GROUP     512u
-#define UNDER_WAY 2048u
+#define GROUP     2048u
+#define UNDER_WAY 4096u
 #define PAGES     20000u
 #define READERS   4u
 
@@ -341,7 +341,7 @@ static void measure_writes(struct bench *b, const char *directory, double second
     snprintf(params, sizeof params, "\"channels\":%u,\"bytes\":300,\"sync_delay_ms\":%u", CHANNELS,
              delay_us / 1000);
     figure("durable_writes_per_s", rate, "messages/s", params, raw,
-           "SQLite alone, same schema, groups of 512");
+           "SQLite alone, same schema, groups of 2048");
 }
 
 int main(int argc, char **argv)
