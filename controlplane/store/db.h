@@ -20,6 +20,7 @@
 /* X(name, SQL) */
 #define DB_STATEMENT_LIST(X)                                                                                 \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                              \
+    X(BEGIN_READ, "BEGIN")                                                                                   \
     X(COMMIT, "COMMIT")                                                                                      \
     X(ROLLBACK, "ROLLBACK")                                                                                  \
     X(OUTBOX_PUT, "INSERT INTO outbox(" OUTBOX_COLUMNS ", boot, worker, entry) "                             \
@@ -71,6 +72,7 @@
                               "(SELECT id FROM messages WHERE channel_id = ?)")                              \
     X(REACTIONS_OF, "SELECT emoji, count(*), max(user_id = ?2) FROM reactions WHERE message_id = ?1 "        \
                     "GROUP BY emoji ORDER BY min(made_id)")                                                  \
+    X(REACTED, "SELECT 1 FROM reactions WHERE message_id = ? LIMIT 1")                                       \
     X(REACTORS, "SELECT user_id FROM reactions WHERE message_id = ? AND emoji = ? AND user_id > ? "          \
                 "ORDER BY user_id LIMIT ?")                                                                  \
     X(USER_PUT, "INSERT OR REPLACE INTO accounts(id, username, global_name, avatar, flags, bot) "            \
