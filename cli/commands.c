@@ -29,8 +29,8 @@ static const struct option nick[] = {{"nick", "NAME", NULL, true, "the nickname;
                                      {0}};
 static const struct option reason[] = {{"reason", "TEXT", NULL, false, "kept with the ban"}, {0}};
 static const struct option invite[] = {
-    {"max_age", "SECONDS", NULL, false, "how long it holds, 0 for ever; a day unless given"},
-    {"max_uses", "COUNT", NULL, false, "how often it may be used; any number unless given"},
+    {"max-age", "SECONDS", NULL, false, "how long it holds, 0 for ever; a day unless given"},
+    {"max-uses", "COUNT", NULL, false, "how often it may be used; any number unless given"},
     {0}};
 static const struct option history[] = {
     {"limit", "COUNT", NULL, false, "how many, up to 100; 50 unless given"},

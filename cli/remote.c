@@ -4,7 +4,8 @@
  *      {"verb": "guild.join", "args": {"guild": "1", "account": "2"}}
  *      {"ok": true, "result": …}   {"ok": false, "error": "a sentence"}
  *
- * Operands and options become arguments under their names in small letters; flags are true or false.
+ * Operands and options become arguments under their names in small letters, `--max-age` as max_age; flags are
+ * true or false.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <ctype.h>
@@ -25,22 +26,31 @@
 #define PATIENCE_S    30
 #define READ_AT_LEAST 65536u
 
+#define NAME_MAX_LENGTH 31
+
+static void argument_name(const char *text, size_t length, char name[NAME_MAX_LENGTH + 1])
+{
+    size_t k = 0;
+    for (; k < length && k < NAME_MAX_LENGTH; k++)
+        name[k] = text[k] == '-' ? '_' : (char)tolower((unsigned char)text[k]);
+    name[k] = 0;
+}
+
 json_t *remote_arguments(const struct invocation *i)
 {
     json_t *args = json_object();
+    char name[NAME_MAX_LENGTH + 1];
     for (unsigned n = 0; n < i->operands; n++) {
-        char name[32];
-        size_t length = i->operand_name_length[n];
-        for (size_t k = 0; k <= length && k < sizeof name; k++)
-            name[k] = k < length ? (char)tolower((unsigned char)i->operand_name[n][k]) : 0;
+        argument_name(i->operand_name[n], i->operand_name_length[n], name);
         json_object_set_new(args, strcmp(name, "hop") == 0 ? "via" : name, json_string(i->operand[n]));
     }
     for (const struct option *o = i->command->options; o && o->name; o++) {
         const char *value = i->option[o - i->command->options];
+        argument_name(o->name, strlen(o->name), name);
         if (!o->value)
-            json_object_set_new(args, o->name, json_boolean(value != NULL));
+            json_object_set_new(args, name, json_boolean(value != NULL));
         else if (value)
-            json_object_set_new(args, o->name, json_string(value));
+            json_object_set_new(args, name, json_string(value));
     }
     return args;
 }

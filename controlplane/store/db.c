@@ -63,7 +63,8 @@ static const char *const schema[DB_SCHEMA_VERSION] = {
     "  inviter_id INTEGER NOT NULL, created_ms INTEGER NOT NULL, max_age_s INTEGER NOT NULL,"
     "  max_uses INTEGER NOT NULL, uses INTEGER NOT NULL);"
     "CREATE INDEX invites_guild ON invites(guild_id);"
-    "CREATE INDEX invites_channel ON invites(channel_id);"};
+    "CREATE INDEX invites_channel ON invites(channel_id);",
+    "DROP INDEX requests;"};
 
 static const char *const statement_sql[DB_STATEMENTS] = {
 #define DB_STATEMENT_TEXT(name, sql) sql,

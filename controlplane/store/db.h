@@ -6,11 +6,11 @@
 #ifndef VOXPOP_STORE_DB_H
 #define VOXPOP_STORE_DB_H
 
-#include "controlplane/store/store.h"
+#include "controlplane/store/keys.h"
 
 #include <sqlite3.h>
 
-#define DB_SCHEMA_VERSION 2
+#define DB_SCHEMA_VERSION 3
 
 #define MESSAGE_COLUMNS                                                                                      \
     "channel_id, id, author_id, content, nonce, type, reference_id, edited_ms, flags, embeds, components, "  \
@@ -20,11 +20,13 @@
 /* X(name, SQL) */
 #define DB_STATEMENT_LIST(X)                                                                                 \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                              \
+    X(BEGIN_READ, "BEGIN")                                                                                   \
     X(COMMIT, "COMMIT")                                                                                      \
     X(ROLLBACK, "ROLLBACK")                                                                                  \
     X(OUTBOX_PUT, "INSERT INTO outbox(" OUTBOX_COLUMNS ", boot, worker, entry) "                             \
                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                                   \
-    X(OUTBOX_BY_KEY, "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE boot = ? AND worker = ? AND entry = ?")    \
+    X(OUTBOX_BY_ID, "SELECT " OUTBOX_COLUMNS " FROM outbox "                                                 \
+                    "WHERE id = ? AND boot = ? AND worker = ? AND entry = ?")                                \
     X(OUTBOX_AFTER, "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE id > ? ORDER BY id LIMIT 256")              \
     X(OUTBOX_ENDS, "SELECT ifnull(min(id), 0), ifnull(max(id), 0) FROM outbox")                              \
     X(OUTBOX_PRUNE, "DELETE FROM outbox WHERE id > ? AND id <= ?")                                           \
@@ -70,6 +72,7 @@
                               "(SELECT id FROM messages WHERE channel_id = ?)")                              \
     X(REACTIONS_OF, "SELECT emoji, count(*), max(user_id = ?2) FROM reactions WHERE message_id = ?1 "        \
                     "GROUP BY emoji ORDER BY min(made_id)")                                                  \
+    X(REACTED, "SELECT 1 FROM reactions WHERE message_id = ? LIMIT 1")                                       \
     X(REACTORS, "SELECT user_id FROM reactions WHERE message_id = ? AND emoji = ? AND user_id > ? "          \
                 "ORDER BY user_id LIMIT ?")                                                                  \
     X(USER_PUT, "INSERT OR REPLACE INTO accounts(id, username, global_name, avatar, flags, bot) "            \
@@ -122,7 +125,7 @@
                      "user_limit, rate_limit_per_user, recipient_a, recipient_b FROM channels")              \
     X(LOAD_OVERWRITES, "SELECT id, member, allow, deny FROM overwrites WHERE channel_id = ?")                \
     X(LOAD_MEMBERS, "SELECT guild_id, user_id, nick, joined_ms, timeout_ms, deaf, mute FROM members")        \
-    X(LOAD_REQUESTS, "SELECT boot, worker, entry FROM outbox WHERE boot IS NOT NULL")                        \
+    X(LOAD_REQUESTS, "SELECT boot, worker, entry, id FROM outbox WHERE boot IS NOT NULL ORDER BY id")        \
     X(LOAD_MEMBER_ROLES,                                                                                     \
       "SELECT role_id FROM member_roles WHERE guild_id = ? AND user_id = ? ORDER BY role_id")
 
@@ -133,6 +136,7 @@ enum db_statement { DB_STATEMENT_LIST(DB_STATEMENT_ENUM) DB_STATEMENTS };
 struct db {
     sqlite3 *handle;
     sqlite3_stmt *statements[DB_STATEMENTS];
+    struct keys *keys; /* the writer's; NULL: no operation here has a key */
 };
 
 /* Opens, and when `create` brings the schema up to date. SQLITE_OK, or another code with a sentence in
@@ -179,6 +183,7 @@ int db_read(struct db *d, struct store_op *op);
 int db_replay(struct db *d, struct store_op *op);
 int db_put_row(struct db *d, const struct store_row *r);
 int db_remove_row(struct db *d, const struct store_row *r);
+bool db_request_key(sqlite3_stmt *s, struct request_key *k); /* the first three columns */
 int db_load(struct db *d, const struct store_loader *l, uint64_t *highest_id);
 /* notes.c */
 int notes_open(sqlite3 *h);

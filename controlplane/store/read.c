@@ -94,13 +94,25 @@ int db_message_get(struct db *d, uint64_t channel_id, uint64_t id, struct messag
     return db_message_step(d, db_bind(d, DB_MESSAGE_GET, "ii", channel_id, id), m);
 }
 
+/* Most messages have none, which is sooner seen than counted. SQLITE_ROW: this one has. */
+static int reacted(struct db *d, uint64_t message_id)
+{
+    sqlite3_stmt *s = db_bind(d, DB_REACTED, "i", message_id);
+    int rc = s ? sqlite3_step(s) : sqlite3_extended_errcode(d->handle);
+    db_end(s, rc);
+    return rc;
+}
+
 int db_view_reactions(struct db *d, struct message_view *v, uint64_t reader_id)
 {
     for (size_t i = 0; i < v->reaction_count; i++)
         free(v->reactions[i].emoji);
     v->reaction_count = 0;
+    int rc = reacted(d, v->message.id);
+    if (rc != SQLITE_ROW)
+        return rc == SQLITE_DONE ? SQLITE_OK : rc;
     sqlite3_stmt *s = db_bind(d, DB_REACTIONS_OF, "ii", v->message.id, reader_id);
-    int rc = s ? SQLITE_ROW : sqlite3_extended_errcode(d->handle);
+    rc = s ? SQLITE_ROW : sqlite3_extended_errcode(d->handle);
     while (s && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         v->reactions = realloc(v->reactions, (v->reaction_count + 1) * sizeof *v->reactions);
         if (!v->reactions)

@@ -321,12 +321,20 @@ static int load_invite(struct load *l, sqlite3_stmt *s)
     return SQLITE_OK;
 }
 
+bool db_request_key(sqlite3_stmt *s, struct request_key *k)
+{
+    *k = (struct request_key){.worker = (uint32_t)db_u64(s, 1), .entry = db_u64(s, 2)};
+    if (sqlite3_column_bytes(s, 0) != (int)sizeof k->boot)
+        return false;
+    memcpy(k->boot, sqlite3_column_blob(s, 0), sizeof k->boot);
+    return true;
+}
+
 static int load_request(struct load *l, sqlite3_stmt *s)
 {
-    struct request_key k = {.worker = (uint32_t)db_u64(s, 1), .entry = db_u64(s, 2)};
-    if (sqlite3_column_bytes(s, 0) != (int)sizeof k.boot)
+    struct request_key k;
+    if (!db_request_key(s, &k))
         return SQLITE_CORRUPT;
-    memcpy(k.boot, sqlite3_column_blob(s, 0), sizeof k.boot);
     l->to->request(l->to->ctx, &k);
     return SQLITE_OK;
 }

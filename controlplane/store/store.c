@@ -47,6 +47,7 @@ struct store {
     uint32_t queue_max, group_max, outbox_keep;
     uint64_t outbox_next, outbox_oldest; /* the writer's */
     struct working *working;             /* the writer's */
+    struct keys keys;                    /* the writer's */
     _Atomic uint64_t published;
     _Atomic uint64_t written, groups, read, coalesced, failed, poisoned;
 };
@@ -123,9 +124,11 @@ static int write_group(struct store *s, struct store_op *list)
         s->groups++;
         s->outbox_next = next;
         s->outbox_oldest = oldest;
+        keys_prune(&s->keys, oldest);
         return SQLITE_OK;
     }
     s->failed++;
+    keys_undo(&s->keys, s->outbox_next);
     enum store_status status = db_failure(rc);
     if (!sqlite3_get_autocommit(d->handle))
         db_run(d, DB_ROLLBACK, "");
@@ -210,9 +213,11 @@ static int read_copy(struct db *d, const struct store_op *from, struct store_op 
     return rc;
 }
 
+/* All of the list in one read transaction: what it costs to begin and end one is paid once. */
 static void read_list(struct store *s, struct store_op *list)
 {
     struct db *d = &s->reader.db;
+    bool together = db_run(d, DB_BEGIN_READ, "") == SQLITE_OK;
     for (struct store_op *op = list; op; op = op->next) {
         const struct store_op *same = list;
         while (same != op && (same->status != STORE_OK || !reads_equal(same, op)))
@@ -227,6 +232,8 @@ static void read_list(struct store *s, struct store_op *list)
             s->failed++;
         }
     }
+    if (together && !sqlite3_get_autocommit(d->handle))
+        db_run(d, DB_COMMIT, "");
 }
 
 static void lane_finish(struct store *s, struct store_op *list)
@@ -263,6 +270,19 @@ static void *lane_run(void *arg)
     }
 }
 
+/* The keys of what the outbox holds. */
+static int store_keys(struct store *s)
+{
+    struct db *d = &s->writer.db;
+    sqlite3_stmt *q = db_bind(d, DB_LOAD_REQUESTS, "");
+    int rc = q ? SQLITE_DONE : sqlite3_extended_errcode(d->handle);
+    struct request_key k;
+    while (q && (rc = sqlite3_step(q)) == SQLITE_ROW && db_request_key(q, &k))
+        keys_note(&s->keys, db_u64(q, 3), &k);
+    d->keys = &s->keys;
+    return db_end(q, rc == SQLITE_ROW ? SQLITE_CORRUPT : rc);
+}
+
 /* Where the outbox begins and goes on. */
 static int store_outbox_ends(struct store *s)
 {
@@ -274,7 +294,8 @@ static int store_outbox_ends(struct store *s)
         s->outbox_oldest = oldest ? oldest - 1 : 0;
         s->outbox_next = db_u64(q, 1) + 1;
     }
-    return db_end(q, rc);
+    rc = db_end(q, rc);
+    return rc == SQLITE_OK ? store_keys(s) : rc;
 }
 
 static bool lane_start(struct store *s, struct lane *l)
@@ -290,7 +311,7 @@ struct store *store_open(const struct store_config *c, char *error, size_t error
     if (!s)
         abort();
     s->queue_max = c->queue_max ? c->queue_max : 8192;
-    s->group_max = c->group_max ? c->group_max : 512;
+    s->group_max = c->group_max ? c->group_max : 2048;
     s->outbox_keep = c->outbox_keep ? c->outbox_keep : 65536;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->writer.wake, NULL);
@@ -314,6 +335,7 @@ struct store *store_open(const struct store_config *c, char *error, size_t error
     snprintf(error, error_size, "cannot start a thread");
     abort();
 no_threads:
+    keys_free(&s->keys);
     db_close(&s->reader.db);
 no_reader:
     db_close(&s->writer.db);
@@ -339,6 +361,7 @@ void store_close(struct store *s)
     db_close(&s->reader.db);
     db_close(&s->writer.db);
     working_close(s->working);
+    keys_free(&s->keys);
     pthread_cond_destroy(&s->writer.wake);
     pthread_cond_destroy(&s->reader.wake);
     pthread_mutex_destroy(&s->lock);

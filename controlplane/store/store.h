@@ -192,7 +192,7 @@ struct store_op {
 struct store_config {
     const char *path;
     uint32_t queue_max;   /* operations waiting, each thread; 0: 8192 */
-    uint32_t group_max;   /* operations in one commit; 0: 512 */
+    uint32_t group_max;   /* operations in one commit; 0: 2048 */
     uint32_t outbox_keep; /* published rows kept for late resubmissions; 0: 65536 */
     uint32_t retry_ms;    /* how long a locked file is retried; 0: 2000 */
 };

@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define WORKING_MAGIC 0x31676e696b726f77ull /* "working1" */
-#define KEYS_MAX      512u
+#define WORKING_MAGIC 0x32676e696b726f77ull /* "working2" */
+#define KEYS_MAX      2048u
 #define DEATHS_MAX    3u    /* alone */
 #define PATIENCE      4096u /* operations in which a suspect must have come back, or it never will */
 

@@ -14,18 +14,13 @@
 #define REACTIONS_MAX 20  /* different emoji on a message */
 #define PINS_MAX      250 /* of a channel */
 
-static bool key_given(const struct request_key *k)
-{
-    static const struct request_key none;
-    return memcmp(k->boot, none.boot, sizeof k->boot) != 0;
-}
-
 /* Has this key been answered before? Then the recorded outcome is the answer. */
 int db_replay(struct db *d, struct store_op *op)
 {
-    if (!key_given(&op->key))
+    uint64_t id = d->keys ? keys_find(d->keys, &op->key) : 0;
+    if (!id)
         return SQLITE_OK;
-    sqlite3_stmt *s = db_bind(d, DB_OUTBOX_BY_KEY, "bii", (const void *)op->key.boot,
+    sqlite3_stmt *s = db_bind(d, DB_OUTBOX_BY_ID, "ibii", id, (const void *)op->key.boot,
                               (int)sizeof op->key.boot, (uint64_t)op->key.worker, op->key.entry);
     if (!s)
         return sqlite3_extended_errcode(d->handle);
@@ -46,6 +41,8 @@ static int write_outbox(struct db *d, struct store_op *op, struct outbox_entry e
     int rc = db_run(d, DB_OUTBOX_PUT, "iiiiiitbii", e.id, (uint64_t)e.kind, e.channel_id, e.message_id,
                     e.user_id, e.author_id, e.payload, keyed ? (const void *)op->key.boot : NULL,
                     (int)sizeof op->key.boot, (uint64_t)op->key.worker, op->key.entry);
+    if (d->keys && rc == SQLITE_OK)
+        keys_note(d->keys, e.id, &op->key);
     e.payload = text_copy(e.payload);
     op->entry = e;
     return rc;

@@ -3,7 +3,7 @@
 # many; beside each, in the same run, SQLite alone with the same schema and group size. See tests/bench/README.md.
 # SPDX-License-Identifier: Apache-2.0
 
-MESSAGES_STORED=${VOXPOP_BENCH_MESSAGES:-1000000}
+MESSAGES_STORED=${VOXPOP_BENCH_MESSAGES:-10000000}
 
 messages_load() {
     (in_front "$BUILD/tests/bench/voxpop-messages" "$WORK" "$@") &

@@ -80,6 +80,7 @@ interop_programs() {
     report_run "$prefix/badwire" 120 /usr/bin/python3 "$INTEROP/badwire.py" vxbr0 "$(interop_pop_mac)"
     interop_node "$prefix/program" 120 program
     interop_node "$prefix/kill" 300 kill
+    interop_node "$prefix/dying" 300 dying
     interop_node "$prefix/loss" 400 loss
 }
 
@@ -123,7 +124,7 @@ suite_interop() {
     tests_built interop "$BUILD" --buildtype release || return 0
     VOXPOP_BUILD=$BUILD interop_node interop/inflate 60 inflate
     VOXPOP_BUILD=$BUILD interop_node interop 180 permissions
-    [ "$LONG" = no ] || export VOXPOP_KILLS=200 VOXPOP_FRAMES=30000
+    [ "$LONG" = no ] || export VOXPOP_KILLS=200 VOXPOP_DATAPLANE_KILLS=100 VOXPOP_FRAMES=30000
     interop_with 1
     interop_with 2
     report_run interop/port 180 "$INTEROP/port.sh"

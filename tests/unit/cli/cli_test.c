@@ -270,6 +270,22 @@ static void changes_are_asked_of_the_control_plane(void **state)
         request, "{\"verb\":\"route.add\",\"args\":{\"prefix\":\"198.19.0.0/16\",\"via\":\"198.18.0.9\"}}\n");
 }
 
+static void names_of_options_have_hyphens_where_those_of_arguments_have_underscores(void **state)
+{
+    char request[1024];
+    assert_int_equal(ASKED("{\"ok\":true,\"result\":{}}\n", HERE, "invite", "create", "5", "--max-age", "60",
+                           "--max-uses=2"),
+                     0);
+    assert_string_equal(
+        request,
+        "{\"verb\":\"invite.create\",\"args\":{\"channel\":\"5\",\"max_age\":\"60\",\"max_uses\":\"2\"}}\n");
+    assert_int_equal(RUN(HERE, "invite", "create", "5", "--max_age", "60"), 2);
+    assert_int_equal(RUN("completion"), 0);
+    assert_non_null(strstr(out, " --max-age"));
+    for (const char *at = out; (at = strstr(at, " --")) != NULL; at += 3)
+        assert_null(memchr(at, '_', 3 + strcspn(at + 3, " \"")));
+}
+
 static void answers_are_tables_for_people_and_failures_have_their_code(void **state)
 {
     char request[1024];
@@ -371,6 +387,7 @@ int main(int argc, char **argv)
         TEST(connections_are_numbered_over_all_workers),
         TEST(routes_and_presences_are_read_from_the_region),
         TEST(changes_are_asked_of_the_control_plane),
+        TEST(names_of_options_have_hyphens_where_those_of_arguments_have_underscores),
         TEST(answers_are_tables_for_people_and_failures_have_their_code),
         TEST(nothing_to_connect_to_is_exit_code_3),
         TEST(what_is_not_understood_is_exit_code_2),

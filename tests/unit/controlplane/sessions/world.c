@@ -418,8 +418,8 @@ struct client *client_login(struct world *w, unsigned who, uint32_t worker, uint
     return c;
 }
 
-struct client *client_request(struct world *w, unsigned who, uint8_t method, const char *path,
-                              const char *body)
+void client_ask(struct world *w, struct client *c, unsigned who, uint8_t method, const char *path,
+                const char *body)
 {
     union {
         struct notice_request n;
@@ -433,7 +433,6 @@ struct client *client_request(struct world *w, unsigned who, uint8_t method, con
     snprintf(authorization, sizeof authorization, "Bot %s", w->token[who]);
     const char *texts[REQUEST_TEXTS] = {
         full, query ? query : "", authorization, body ? "application/json" : "", "", body ? body : ""};
-    struct client *c = connect_client(w, 0, CONNECTION_HTTP, 0);
     size_t at = sizeof m.n;
     m.n.connection = c->handle;
     for (int i = 0; i < REQUEST_TEXTS; i++) {
@@ -441,6 +440,14 @@ struct client *client_request(struct world *w, unsigned who, uint8_t method, con
         memcpy(m.bytes + at, texts[i], m.n.length[i]);
         at += m.n.length[i];
     }
+    c->http_length = 0;
     notice(w, 0, NOTICE_REQUEST, &m, at);
+}
+
+struct client *client_request(struct world *w, unsigned who, uint8_t method, const char *path,
+                              const char *body)
+{
+    struct client *c = connect_client(w, 0, CONNECTION_HTTP, 0);
+    client_ask(w, c, who, method, path, body);
     return c;
 }

@@ -131,6 +131,10 @@ struct client *client_login(struct world *w, unsigned who, uint32_t worker, uint
 struct client *client_request(struct world *w, unsigned who, uint8_t method, const char *path,
                               const char *body);
 
+/* Another one on the same connection, once the last is answered. */
+void client_ask(struct world *w, struct client *c, unsigned who, uint8_t method, const char *path,
+                const char *body);
+
 void notice(struct world *w, uint32_t worker, enum notice type, const void *data, size_t length);
 uint64_t json_id(const json_t *o, const char *key);
 
