@@ -50,6 +50,18 @@ uint32_t conn_table_find(const struct conn_table *t, const struct tcp_tuple *tup
     return t->slot[locate(t, tuple)];
 }
 
+uint32_t conn_table_place(const struct conn_table *t, const struct tcp_tuple *tuple)
+{
+    uint32_t place = home_of(t, tuple);
+    __builtin_prefetch(&t->slot[place]);
+    return place;
+}
+
+uint32_t conn_table_at(const struct conn_table *t, uint32_t place)
+{
+    return t->slot[place];
+}
+
 void conn_table_add(struct conn_table *t, uint32_t index)
 {
     t->slot[locate(t, tuple_of(t, index))] = index;

@@ -21,6 +21,11 @@ void conn_table_free(struct conn_table *t);
 /* Index, or UINT32_MAX. */
 uint32_t conn_table_find(const struct conn_table *t, const struct tcp_tuple *tuple);
 
+/* In two steps, so that those of a burst overlap: fetches the place where the search begins; then what stands
+ * there: most often it. */
+uint32_t conn_table_place(const struct conn_table *t, const struct tcp_tuple *tuple);
+uint32_t conn_table_at(const struct conn_table *t, uint32_t place);
+
 /* The connection's tuple is set and is in no other connection of the table. */
 void conn_table_add(struct conn_table *t, uint32_t index);
 void conn_table_remove(struct conn_table *t, uint32_t index);

@@ -460,7 +460,7 @@ static void event_acked(struct worker *w, struct connection *c, const struct tx_
     uint32_t next = c->record_head;
     bool last = next == POOL_NONE || record_at(w, next)->kind != SOURCE_EVENT || record_at(w, next)->seq != r->seq;
     if (s->generation == c->session_generation && last && r->seq <= s->seq_sent)
-        queue_acked(&w->queues, s, r->seq);
+        queue_acked_ref(&w->queues, s, r->seq, r->item);
 }
 
 /* What the record carried is acknowledged: its bytes, and all before them, are not needed again. */

@@ -432,10 +432,19 @@ static void conn_events(struct worker *w, struct connection *c, const struct tcp
     end_if_over(w, c);
 }
 
-void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s)
+/* Is it the connection with these addresses? One whose TCP is through has none: they may be another's. */
+static bool conn_is(const struct connection *c, const struct tcp_tuple *tuple)
+{
+    return c->kind != CONNECTION_FREE && c->tcp.state != TCP_CLOSED &&
+           memcmp(&c->tcp.tuple, tuple, sizeof *tuple) == 0;
+}
+
+void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s,
+                  uint32_t index)
 {
     w->counters->count[COUNT_tcp_segments_in]++;
-    uint32_t index = conn_table_find(&w->table, tuple);
+    if (index == UINT32_MAX || !conn_is(conn_at(w, index), tuple))
+        index = conn_table_find(&w->table, tuple);
     struct connection *c = index == UINT32_MAX ? NULL : conn_at(w, index);
     if (!c || c->tcp.state == TCP_CLOSED) /* it only waits to be given back */
         c = listen_segment(w, tuple, s);

@@ -146,6 +146,8 @@ struct worker {
     uint32_t *ready; /* [connections], a circle */
     uint8_t *ready_mark;
     uint32_t ready_first, ready_count;
+    uint32_t ahead[WORKER_BURST]; /* connections that packets of the burst are probably for: packet.tag is a
+                                     place here, from 1 */
     struct worker_plan plans[WORKER_PLANS];
     unsigned plan_count;
     struct packet out[2 * WORKER_BURST]; /* answers made in place, sent after the commit */
@@ -208,7 +210,7 @@ bool worker_notify(struct worker *w, enum notice what, const void *body, uint32_
 /* ---- demux.c ---- */
 
 /* Fetches what the packets of a burst will need. */
-void worker_ahead(struct worker *w, const struct packet *burst, unsigned n);
+void worker_ahead(struct worker *w, struct packet *burst, unsigned n);
 void worker_packet(struct worker *w, struct packet *p);
 
 /* ---- parts.c ---- */
@@ -237,14 +239,40 @@ static inline uint64_t conn_handle(const struct worker *w, const struct connecti
     return connection_handle(w->index * w->region->header->geometry.connections + conn_index(w, c), c->generation);
 }
 
+/*
+ * Fetches a connection that will be served soon, and when that has come, what it points to. Always inline:
+ * gcc 12 takes a function that only fetches for one without effect and drops the call.
+ */
+static inline __attribute__((always_inline)) void conn_ahead(const struct worker *w, uint32_t index)
+{
+    const uint8_t *p = pool_at(w->connections, index);
+    for (size_t at = 0; at < CONNECTION_STRIDE; at += 64)
+        __builtin_prefetch(p + at, 1);
+    wheel_ahead(w->timers, index);
+}
+
+static inline __attribute__((always_inline)) void conn_ahead_more(const struct worker *w, uint32_t index)
+{
+    const struct connection *c = conn_at(w, index);
+    if (c->session != SESSION_NONE) {
+        const uint8_t *s = (const uint8_t *)&w->sessions[c->session];
+        __builtin_prefetch(s, 1);
+        __builtin_prefetch(s + 64, 1);
+    }
+    if (c->record_head != POOL_NONE)
+        __builtin_prefetch(pool_at(w->records, c->record_head), 1);
+}
+
 /* Saves a connection before it is changed. */
 void conn_touch(struct worker *w, struct connection *c);
 
 /* A slot for an opening whose third packet is here: to be given to TCP next. NULL: no slot is free. */
 struct connection *conn_open(struct worker *w, const struct half_open *h);
 
-/* A TCP segment to one of our addresses, its checksum good. */
-void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s);
+/* A TCP segment to one of our addresses, its checksum good. `index`: the connection that it is probably for,
+ * or UINT32_MAX. */
+void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s,
+                  uint32_t index);
 
 /*
  * ICMP told of a segment of ours that did not pass; mtu: because it is longer than that, 0: for another reason. What came of it, as a

@@ -100,12 +100,12 @@ static inline uint64_t event_log_bytes(const struct event_log *l)
 
 static inline uint32_t event_segment(const struct event_log *l, uint64_t position)
 {
-    return (uint32_t)(position / EVENT_SEGMENT_BYTES % l->segments);
+    return (uint32_t)(position / EVENT_SEGMENT_BYTES & (l->segments - 1)); /* a power of two */
 }
 
 static inline struct event *event_at(const struct event_log *l, uint64_t position)
 {
-    return (struct event *)(void *)(event_log_data(l) + position % event_log_bytes(l));
+    return (struct event *)(void *)(event_log_data(l) + (position & (event_log_bytes(l) - 1)));
 }
 
 static inline uint32_t event_ref(uint64_t position)

@@ -108,6 +108,11 @@ uint64_t wheel_deadline(const struct wheel *w, uint32_t index)
     return w->timer[index].list == NONE ? WHEEL_NEVER : w->timer[index].deadline_us;
 }
 
+void wheel_ahead(const struct wheel *w, uint32_t index)
+{
+    __builtin_prefetch(&w->timer[index], 1);
+}
+
 /* Empties a slot whose time has come: its timers fall one level down, or are due. */
 static void cascade(struct wheel *w, uint32_t list)
 {

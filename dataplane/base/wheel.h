@@ -24,6 +24,9 @@ void wheel_set(struct wheel *w, uint32_t index, uint64_t deadline_us);
 /* What it is set to. */
 uint64_t wheel_deadline(const struct wheel *w, uint32_t index);
 
+/* Fetches a timer that will be looked at soon. */
+void wheel_ahead(const struct wheel *w, uint32_t index);
+
 /* Moves time on. Returns one timer that is due and unsets it, or UINT32_MAX; call until then. */
 uint32_t wheel_due(struct wheel *w, uint64_t now_us);
 

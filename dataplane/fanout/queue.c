@@ -246,6 +246,17 @@ void queue_acked(struct queue_env *q, struct session *s, uint32_t seq)
     }
 }
 
+void queue_acked_ref(struct queue_env *q, struct session *s, uint32_t seq, uint32_t ref)
+{
+    if (seq != s->seq_acked + 1 || seq > s->seq_sent) {
+        queue_acked(q, s, seq);
+        return;
+    }
+    queue_touch(q, s);
+    unpin(q, ref);
+    s->seq_acked = seq;
+}
+
 bool queue_heard(struct queue_env *q, struct session *s, uint32_t seq)
 {
     if (seq > s->seq_sent)

@@ -56,6 +56,9 @@ void queue_described(struct queue_env *q, struct session *s, uint32_t bytes, boo
 /* TCP has acknowledged everything up to the end of `seq`: nothing up to there pins. */
 void queue_acked(struct queue_env *q, struct session *s, uint32_t seq);
 
+/* The same for one whose reference the caller has: in order, nothing has to be looked up. */
+void queue_acked_ref(struct queue_env *q, struct session *s, uint32_t seq, uint32_t ref);
+
 /* The client says that it has seen `seq`: drops what is older than SESSION_KEEP before it. False: it cannot have. */
 bool queue_heard(struct queue_env *q, struct session *s, uint32_t seq);
 

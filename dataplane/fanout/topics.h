@@ -52,4 +52,9 @@ struct topic_cursor {
  */
 const struct subscription *topic_walk(struct topics *t, uint32_t topic, struct topic_cursor *c);
 
+/* The chunk that the walk is in: `n` subscriptions whose sessions have been fetched ahead, holes among them.
+ */
+const struct subscription *topic_walk_chunk(const struct topics *t, const struct topic_cursor *c,
+                                            uint32_t *n);
+
 #endif

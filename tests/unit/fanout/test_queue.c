@@ -322,6 +322,33 @@ static void undone_transactions_leave_the_queues_as_they_were(void **state)
     assert_true(undone > 5000);
 }
 
+static void an_acknowledgement_in_order_lets_go_by_its_reference_any_other_by_its_number(void **state)
+{
+    begin(true);
+    struct session *s = &world.session[0];
+    uint64_t at[4];
+    s->connection = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        at[i] = i < 2 ? 64 * i : EVENT_SEGMENT_BYTES + 64 * i;
+        assert_int_equal(queue_push(&env, s, at[i]), QUEUE_OK);
+        queue_described(&env, s, 10, i < 3);
+    }
+    queue_acked_ref(&env, s, 1, event_ref(at[0]));
+    commit();
+    assert_int_equal(world.pins[0], 1);
+    assert_int_equal(world.pins[1], 2);
+    queue_acked_ref(&env, s, 1, event_ref(at[0])); /* again: of an earlier connection */
+    queue_acked_ref(&env, s, 4, event_ref(at[3])); /* not described yet */
+    commit();
+    assert_int_equal(world.pins[0] + world.pins[1], 3);
+    queue_acked_ref(&env, s, 3, event_ref(at[2])); /* one is passed over: both go */
+    commit();
+    assert_int_equal(world.pins[0], 0);
+    assert_int_equal(world.pins[1], 1);
+    assert_int_equal(s->seq_acked, 3);
+    queue_check(&env, s);
+}
+
 static void let_go_pins_fall_only_when_the_transaction_stands(void **state)
 {
     begin(true);
@@ -438,6 +465,7 @@ int main(void)
         cmocka_unit_test(slow_reader_is_named_and_an_absent_one_forgets_its_oldest),
         cmocka_unit_test(resume_from_before_the_oldest_segment_is_refused_and_pins_nothing),
         cmocka_unit_test(event_ahead_of_the_head_pins_its_own_segment),
+        cmocka_unit_test(an_acknowledgement_in_order_lets_go_by_its_reference_any_other_by_its_number),
         cmocka_unit_test(let_go_pins_fall_only_when_the_transaction_stands),
         cmocka_unit_test(many_pins_cost_the_undo_log_nothing),
         cmocka_unit_test(any_run_of_steps_leaves_what_the_list_says),
