@@ -88,6 +88,12 @@ static bool identify_intents(const json_t *intents, struct identify *i)
     return true;
 }
 
+/* A flag; oceanic.js tells its stream's name here, which the query has told already. */
+static bool compress_flag(const json_t *d, bool *out)
+{
+    return payload_flag(d, "compress", out) || json_is_string(json_object_get(d, "compress"));
+}
+
 bool identify_parse(const json_t *d, struct identify *out)
 {
     struct identify i = {.token = json_string_value(json_object_get(d, "token")), .large_threshold = 50};
@@ -96,7 +102,7 @@ bool identify_parse(const json_t *d, struct identify *out)
     if (!i.token || !json_is_object(properties) || !identify_intents(json_object_get(d, "intents"), &i) ||
         !identify_shard(json_object_get(d, "shard"), &i))
         return false;
-    if (!payload_flag(d, "compress", &i.compress) ||
+    if (!compress_flag(d, &i.compress) ||
         !(!large || json_is_null(large) || in_range(large, 50, 250)))
         return false;
     if (json_is_integer(large))

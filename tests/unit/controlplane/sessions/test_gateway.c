@@ -99,6 +99,19 @@ static void wrong_payloads_are_refused_with_their_codes(void **state)
     finish(w);
 }
 
+/* oceanic.js names its stream where others say true or false. */
+static void who_names_his_stream_in_identify_is_let_in(void **state)
+{
+    struct world *w;
+    begin(&w);
+    struct client *c = client_login(w, 0, 0, USUAL, ",\"compress\":\"zlib-stream\"");
+    assert_int_equal(c->close_code, 0);
+    assert_int_equal(session_of(&w->control, c->session)->compress, COMPRESS_NONE);
+    c = client_login(w, 1, 0, USUAL, ",\"compress\":1");
+    assert_int_equal(c->close_code, 4002);
+    finish(w);
+}
+
 static void a_privileged_intent_that_is_not_allowed_is_refused(void **state)
 {
     struct world *w;
@@ -514,6 +527,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identify_gives_ready_then_each_guild),
         cmocka_unit_test(wrong_payloads_are_refused_with_their_codes),
+        cmocka_unit_test(who_names_his_stream_in_identify_is_let_in),
         cmocka_unit_test(a_privileged_intent_that_is_not_allowed_is_refused),
         cmocka_unit_test(other_versions_and_encodings_are_refused),
         cmocka_unit_test(unknown_opcodes_and_a_second_identify_close_the_connection),
