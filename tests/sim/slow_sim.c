@@ -349,6 +349,33 @@ static void a_websocket_reader_whose_window_stays_closed_is_gone_although_it_spe
     sim_stop(&sim);
 }
 
+static void an_echo_that_takes_longer_than_a_heartbeat_is_not_idle(void **state)
+{
+    struct sim_client *c = one(upgrade_echo, 3000);
+    static uint8_t frame[9000], text[8000];
+    uint64_t before = c->heard, began = sim.now_us;
+    c->reads = false;
+    for (unsigned i = 0; i < 24; i++) {
+        assert_true(sim_client_record(c, TLS_APPLICATION_DATA, frame, sim_frame(frame, WS_OP_BINARY, true, text, sizeof text)));
+        sim_turns(&sim, 4);
+    }
+    for (unsigned i = 0; i < 40 && c->heard < before + 24 * sizeof text; i++) { /* some 6 KB each time */
+        after(4 * SECOND);
+        for (unsigned k = 0; k < 4; k++) {
+            c->reads = true;
+            sim_client_read(c);
+            c->reads = false;
+            sim_turns(&sim, 2);
+        }
+        assert_int_equal(drops(DROP_CONN_IDLE) + drops(DROP_CONN_READER_SLOW), 0);
+    }
+    assert_true(c->heard >= before + 24 * sizeof text);
+    assert_true(sim.now_us - began > 62 * SECOND);
+    after(64 * SECOND); /* and then it is as anybody */
+    assert_int_equal(drops(DROP_CONN_IDLE), 1);
+    sim_stop(&sim);
+}
+
 static void a_connection_is_kept_for_the_next_request_and_not_for_ever(void **state)
 {
     struct sim_client *c = one("GET /a HTTP/1.1\r\nHost: x\r\n", 30000);
@@ -409,6 +436,7 @@ int main(void)
         cmocka_unit_test(a_request_that_the_control_plane_does_not_answer_is_answered_for_it),
         cmocka_unit_test(an_answer_taken_slowly_but_steadily_is_not_cut_off),
         cmocka_unit_test(a_websocket_reader_whose_window_stays_closed_is_gone_although_it_speaks),
+        cmocka_unit_test(an_echo_that_takes_longer_than_a_heartbeat_is_not_idle),
         cmocka_unit_test(a_connection_is_kept_for_the_next_request_and_not_for_ever),
         cmocka_unit_test(a_body_of_one_byte_records_is_read_once),
     };
