@@ -567,6 +567,11 @@ void conn_recover(struct worker *w)
             w->handshakes++;
         if (c->kind == CONNECTION_HANDSHAKE && c->tls.state == TLS_CONN_HANDSHAKE && !w->handshake.lasting)
             conn_abort(w, c, DROP_TLS_HANDSHAKE_LOST);
+        if (!w->handshake.lasting && (c->tcp.backoff || c->tcp.retransmits)) {
+            struct tcp_env env = tcp_env_of(w, NULL);
+            conn_touch(w, c);
+            tcp_resumed(&c->tcp, &env, w->now_us);
+        }
         worker_ready(w, i);
         set_timer(w, c);
     }
