@@ -19,13 +19,35 @@
 
 #define KILLS_AT_ONCE 2
 
-static const struct region_geometry geometry = {
-    .workers = 1, .connections = 8, .blocks = 64, .descriptors = 256, .items = 64, .chunks = 64, .topic_chunks = 8, .rooms = 4,
-    .members = 8, .sessions = 8, .topics = 4, .control_blocks = 4, .log_segments = 2, .ring_bytes = 1u << 20,
-    .capture_bytes = 1u << 16, .undo_bytes = 256u << 10};
+static const struct region_geometry geometry = {.workers = 1,
+                                                .connections = 8,
+                                                .blocks = 64,
+                                                .descriptors = 256,
+                                                .items = 64,
+                                                .chunks = 64,
+                                                .topic_chunks = 8,
+                                                .rooms = 4,
+                                                .members = 8,
+                                                .sessions = 8,
+                                                .topics = 4,
+                                                .control_blocks = 4,
+                                                .log_segments = 2,
+                                                .ring_bytes = 1u << 20,
+                                                .capture_bytes = 1u << 16,
+                                                .undo_bytes = 256u << 10};
 
 struct region region;
 struct worker_config config;
+
+static struct kill {
+    pid_t pid; /* 0: none runs */
+    uint64_t store;
+    void *copy; /* of the region, as the dead worker left it */
+} kills[KILLS_AT_ONCE];
+
+static uint64_t stores;    /* that the workers have come to */
+static uint64_t harmful;   /* the first store at which a kill did harm; 0: none so far */
+static struct kill *death; /* in a fork: what it is about; it dies once */
 
 /* ---- the child: a worker on a virtual port ---- */
 
@@ -45,14 +67,16 @@ static size_t child_rx(void *user, uint8_t *frame, size_t room)
     return n;
 }
 
-/* A frame is on the wire the moment the port has it: the parent sees it even if the next store is the last. */
+/* A frame is on the wire the moment the port has it: the parent sees it even if the next store is the last.
+ */
 static bool child_tx(void *user, const uint8_t *frame, size_t len)
 {
     struct child_port *p = user;
     return send(p->socket, frame, len, 0) == (ssize_t)len;
 }
 
-/* What a worker says beside frames, which are longer: a round is over, or the next store is the one with this number. */
+/* What a worker says beside frames, which are longer: a round is over, or the next store is the one with this
+ * number. */
 struct report {
     uint64_t store; /* 0: the round is over */
 };
@@ -68,7 +92,8 @@ static void stop_at_store(uint64_t number)
         _exit(0);
 }
 
-static bool submit_nothing(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record, uint32_t len)
+static bool submit_nothing(void *user, unsigned worker, uint64_t handle, bool first, const uint8_t *record,
+                           uint32_t len)
 {
     return true;
 }
@@ -90,7 +115,8 @@ static void child_main(int sock, int go, bool stops, uint64_t virtual_now_us)
 {
     static struct round round;
     struct child_port port = {.socket = sock};
-    struct port_virtual virtual_port = {.rx = child_rx, .tx = child_tx, .user = &port, .mac = {2, 0, 0, 0, 0, 1}};
+    struct port_virtual virtual_port = {
+        .rx = child_rx, .tx = child_tx, .user = &port, .mac = {2, 0, 0, 0, 0, 1}};
     struct port_queue *queue = port_virtual_open(&virtual_port);
     char why[256];
     worker_socket = sock;
@@ -103,6 +129,8 @@ static void child_main(int sock, int go, bool stops, uint64_t virtual_now_us)
     if (!w)
         abort();
     w->answers_link = true;
+    if (!stops)
+        send(sock, &(struct report){0}, sizeof(struct report), 0);
     while (recv(sock, &round, sizeof round, 0) == (ssize_t)sizeof round) {
         port.in = &round.frames;
         port.next = 0;
@@ -116,6 +144,8 @@ static void child_main(int sock, int go, bool stops, uint64_t virtual_now_us)
 void crash_child_start(struct child *c, bool stops, uint64_t now_us)
 {
     int pair[2], go[2];
+    struct report begun;
+    stops = stops && !death;
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
     assert_int_equal(pipe(go), 0);
     int size = 1 << 20;
@@ -132,6 +162,8 @@ void crash_child_start(struct child *c, bool stops, uint64_t now_us)
     close(go[0]);
     c->socket = pair[0];
     c->go = go[1];
+    if (!stops) /* what it recovers it has recovered */
+        assert_int_equal(recv(c->socket, &begun, sizeof begun, 0), sizeof begun);
 }
 
 /* In a fork the child is another process's, which waits for it. */
@@ -144,16 +176,6 @@ void crash_child_end(struct child *c)
 
 /* ---- kills: a fork each ---- */
 
-static struct kill {
-    pid_t pid; /* 0: none runs */
-    uint64_t store;
-    void *copy; /* of the region, as the dead worker left it */
-} kills[KILLS_AT_ONCE];
-
-static uint64_t stores;    /* that the worker has come to */
-static uint64_t harmful;   /* the first store at which a kill did harm; 0: none so far */
-static struct kill *death; /* in a fork: what it is about */
-
 static void wait_for_kill(struct kill *k)
 {
     int status;
@@ -163,11 +185,11 @@ static void wait_for_kill(struct kill *k)
 }
 
 /* True in the fork in which the worker is dead. */
-static bool fork_at_store(uint64_t number)
+static bool fork_at_store(void)
 {
-    struct kill *k = &kills[number % KILLS_AT_ONCE];
+    struct kill *k = &kills[++stores % KILLS_AT_ONCE];
     wait_for_kill(k);
-    stores = k->store = number;
+    k->store = stores;
     memcpy(k->copy, region.base, region.size); /* the worker goes on as soon as it is told to */
     k->pid = fork();
     assert_true(k->pid >= 0);
@@ -179,7 +201,9 @@ static bool fork_at_store(uint64_t number)
 /* From here on this fork and its worker have a region of their own. */
 static void take_copy_of_region(void)
 {
-    assert_ptr_equal(mremap(death->copy, region.size, region.size, MREMAP_MAYMOVE | MREMAP_FIXED, region.base), region.base);
+    assert_ptr_equal(
+        mremap(death->copy, region.size, region.size, MREMAP_MAYMOVE | MREMAP_FIXED, region.base),
+        region.base);
 }
 
 bool crash_round(struct child *c, const struct round *in, struct frames *out)
@@ -200,7 +224,7 @@ bool crash_round(struct child *c, const struct round *in, struct frames *out)
         memcpy(&report, buffer, sizeof report);
         if (report.store == 0)
             return true;
-        if (fork_at_store(report.store)) {
+        if (fork_at_store()) {
             crash_child_end(c);
             take_copy_of_region();
             crash_child_start(c, false, in->now_us);
@@ -220,7 +244,8 @@ uint64_t crash_kills(void)
     for (int i = 0; i < KILLS_AT_ONCE; i++)
         wait_for_kill(&kills[i]);
     if (harmful)
-        fail_msg("the kill at store %llu of %llu did harm", (unsigned long long)harmful, (unsigned long long)stores);
+        fail_msg("the kill at store %llu of %llu did harm", (unsigned long long)harmful,
+                 (unsigned long long)stores);
     print_message("%llu stores\n", (unsigned long long)stores);
     return stores;
 }
@@ -235,7 +260,8 @@ bool crash_set_up(void)
     if (memory == MAP_FAILED || !aead_init(AEAD_BACKEND_AUTO))
         return false;
     for (int i = 0; i < KILLS_AT_ONCE; i++)
-        if ((kills[i].copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) == MAP_FAILED)
+        if ((kills[i].copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) ==
+            MAP_FAILED)
             return false;
     region_format(&region, memory, &geometry, boot_id);
     struct route_tables *routes = region_section(&region, SECTION_ROUTES);
@@ -245,12 +271,24 @@ bool crash_set_up(void)
     if (!route_write(&routes->swap, &half) || !route_add(&routes->table[half], prefix, 111, &link))
         return false;
     route_publish(&routes->swap, NULL);
-    config = (struct worker_config){.tcp = tcp_config_default(),
-                                    .voice = {.packets_per_second_max = 1000, .discoveries_per_second_max = 10, .pending_max = 64},
-                                    .tls_port = 443, .voice_port_base = 50000, .heartbeat_interval_ms = 41250,
-                                    .voice_heartbeat_interval_ms = 13750, .payload_max = 4096, .body_max = 65536,
-                                    .handshake_us = 10000000, .head_us = 10000000, .keep_alive_us = 60000000, .answer_us = 30000000, .reader_us = 10000000, .close_us = 10000000,
-                                    .unsent_max = 64, .keep_max = 64, .syn_max = 4};
+    config = (struct worker_config){
+        .tcp = tcp_config_default(),
+        .voice = {.packets_per_second_max = 1000, .discoveries_per_second_max = 10, .pending_max = 64},
+        .tls_port = 443,
+        .voice_port_base = 50000,
+        .heartbeat_interval_ms = 41250,
+        .voice_heartbeat_interval_ms = 13750,
+        .payload_max = 4096,
+        .body_max = 65536,
+        .handshake_us = 10000000,
+        .head_us = 10000000,
+        .keep_alive_us = 60000000,
+        .answer_us = 30000000,
+        .reader_us = 10000000,
+        .close_us = 10000000,
+        .unsent_max = 64,
+        .keep_max = 64,
+        .syn_max = 4};
     net_addresses_add(&config.addresses, server_ip);
     return true;
 }

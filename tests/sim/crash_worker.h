@@ -1,6 +1,7 @@
 /*
- * A worker that is killed at every store into the region, on a virtual port in a process of its own; crash_test.c tells how. What
- * the tests share: the region, rounds of frames to the worker and back, and the forks in which it is dead.
+ * A worker that is killed at every store into the region, on a virtual port in a process of its own;
+ * crash_test.c tells how. What the tests share: the region, rounds of frames to the worker and back, and the
+ * forks in which it is dead.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_CRASH_WORKER_H
@@ -35,12 +36,12 @@ extern struct worker_config config;
 /* The region, with the clients' network on the link. False: no memory. */
 bool crash_set_up(void);
 
-/* A worker, which stops at every store or at none. */
+/* A worker, which stops at every store or at none; in a fork at none. */
 void crash_child_start(struct child *c, bool stops, uint64_t now_us);
 void crash_child_end(struct child *c);
 
-/* Hands a round to the worker and collects what it sends. False, in a fork: it died at a store, and the next has begun on a copy
- * of the region. */
+/* Hands a round to the worker and collects what it sends. False, in a fork: it died at a store, and the next
+ * has begun on a copy of the region. */
 bool crash_round(struct child *c, const struct round *in, struct frames *out);
 
 /* Is this one of the forks? It is to end with exit status 0 when all went well. */
