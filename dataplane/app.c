@@ -367,7 +367,7 @@ void app_timer(struct worker *w, struct connection *c)
     if (is_websocket(c)) {
         uint64_t idle = c->kind == CONNECTION_VOICE ? 3000ull * w->config->voice_heartbeat_interval_ms
                                                     : 1500ull * w->config->heartbeat_interval_ms;
-        c->deadline_us = c->heard_us + idle;
+        c->deadline_us = max_u64(c->heard_us, w->born_us) + idle;
         if (c->deadline_us <= w->now_us) {
             count_drop(w->counters, DROP_CONN_IDLE);
             c->deadline_us = UINT64_MAX;

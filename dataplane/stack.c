@@ -329,7 +329,7 @@ static void plan_segment(struct worker *w, const struct tcp_plan *p, uint32_t co
 /* When the reader must have taken something; UINT64_MAX: it takes what we send. */
 static uint64_t reader_deadline(const struct worker *w, const struct connection *c)
 {
-    return c->stall_s ? (uint64_t)c->stall_s * 1000000 + w->config->reader_us : UINT64_MAX;
+    return c->stall_s ? max_u64((uint64_t)c->stall_s * 1000000, w->born_us) + w->config->reader_us : UINT64_MAX;
 }
 
 static bool window_is_closed(const struct connection *c)
