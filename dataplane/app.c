@@ -369,7 +369,7 @@ void app_timer(struct worker *w, struct connection *c)
                                                     : 1500ull * w->config->heartbeat_interval_ms;
         /* Who is sent a long echo has nothing to say meanwhile; whether it takes it is watched by its window (stack.c). */
         bool takes = c->kind == CONNECTION_ECHO && (c->item_head != POOL_NONE || c->tcp.snd_end != c->tcp.snd_una_pos);
-        c->deadline_us = (takes ? w->now_us : c->heard_us) + idle;
+        c->deadline_us = max_u64(takes ? w->now_us : c->heard_us, w->born_us) + idle;
         if (c->deadline_us <= w->now_us) {
             count_drop(w->counters, DROP_CONN_IDLE);
             c->deadline_us = UINT64_MAX;

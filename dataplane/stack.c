@@ -329,7 +329,7 @@ static void plan_segment(struct worker *w, const struct tcp_plan *p, uint32_t co
 /* When the reader must have taken something; UINT64_MAX: it takes what we send. */
 static uint64_t reader_deadline(const struct worker *w, const struct connection *c)
 {
-    return c->stall_s ? (uint64_t)c->stall_s * 1000000 + w->config->reader_us : UINT64_MAX;
+    return c->stall_s ? max_u64((uint64_t)c->stall_s * 1000000, w->born_us) + w->config->reader_us : UINT64_MAX;
 }
 
 static bool window_is_closed(const struct connection *c)
@@ -567,6 +567,11 @@ void conn_recover(struct worker *w)
             w->handshakes++;
         if (c->kind == CONNECTION_HANDSHAKE && c->tls.state == TLS_CONN_HANDSHAKE && !w->handshake.lasting)
             conn_abort(w, c, DROP_TLS_HANDSHAKE_LOST);
+        if (!w->handshake.lasting && (c->tcp.backoff || c->tcp.retransmits)) {
+            struct tcp_env env = tcp_env_of(w, NULL);
+            conn_touch(w, c);
+            tcp_resumed(&c->tcp, &env, w->now_us);
+        }
         worker_ready(w, i);
         set_timer(w, c);
     }

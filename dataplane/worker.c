@@ -373,6 +373,7 @@ struct worker *worker_new_with(struct region *r, uint32_t index, const struct wo
     if (handshake)
         w->handshake = *handshake;
     w->now_us = now_us;
+    w->born_us = w->handshake.lasting ? 0 : now_us;
     port_info(port, &w->port_info);
     attach_parts(w);
     if (!make_heap(w)) {

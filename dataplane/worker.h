@@ -131,6 +131,7 @@ struct worker {
     uint64_t received;         /* time stamp counter of the burst under way */
     struct recorder recorder;
     uint64_t now_us;
+    uint64_t born_us;          /* nobody could be heard before; 0: this worker goes on for another (replay) */
     uint64_t unix_s;           /* set by the owner of the loop, before worker_step */
     uint32_t handshakes;       /* connections in TLS handshake */
     /* what has no connection yet, or no more (listen.c) */

@@ -237,5 +237,8 @@ int tcp_plan(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us, str
 uint64_t tcp_deadline(const struct tcp_conn *c);
 /* Acts on every deadline that has passed; returns events. */
 uint32_t tcp_on_timer(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us);
+/* Our own process was away: that the peer did not answer meanwhile tells nothing of it or of the path. Patience begins anew, and what
+ * was sent again ever later comes after one RTO at the latest. */
+void tcp_resumed(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us);
 
 #endif

@@ -127,6 +127,16 @@ static uint32_t on_retransmission(struct tcp_conn *c, const struct tcp_env *env,
     return 0;
 }
 
+void tcp_resumed(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us)
+{
+    if (c->backoff == 0 && c->retransmits <= 1)
+        return;
+    c->backoff = 0;
+    c->retransmits = c->retransmits != 0; /* the same flight, as congestion control sees it */
+    if (c->timer_at && !in_states(c, 1u << TCP_FIN_WAIT_2 | 1u << TCP_TIME_WAIT))
+        c->timer_at = min_u64(c->timer_at, now_us + tcp_rto_us(c, env->config));
+}
+
 /* RFC 8985 7.3 */
 static void on_probe_timeout(struct tcp_conn *c, const struct tcp_env *env, uint64_t now_us)
 {

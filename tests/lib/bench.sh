@@ -23,9 +23,23 @@ bench_smoke() {
     fi
 }
 
+# However slow the machine: what counts is that nobody is closed and nothing missing.
+bench_survives() {
+    local kills=100 seconds=600 long=() sentence
+    [ "$LONG" = no ] || kills=10000 seconds=36000 long=(--long)
+    sentence="bench: $kills kills of the dataplane close no TLS session and lose or double no byte of it"
+    if timeout "$seconds" "$ROOT/tests/bench/run" --smoke "${long[@]}" survive >"$LOGS/smoke-survive.log" 2>&1; then
+        report_pass "$sentence"
+    else
+        report_fail "$sentence"
+        tail -n 20 "$LOGS/smoke-survive.log" >&2
+    fi
+}
+
 suite_bench() {
     local name
     tests_built bench "$BUILD" --buildtype release || return 0
+    bench_survives
     for name in "${SMOKE_NAMES[@]}"; do
         bench_smoke "$name"
     done

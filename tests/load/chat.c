@@ -274,6 +274,7 @@ static bool start(struct chat *c)
                              .rate = o->rate,
                              .resume = o->resume,
                              .heartbeat_us = (uint64_t)(o->heartbeat * 1e6),
+                             .rto_max_us = c->rto_max_us,
                              .seed = o->seed,
                              .user = c,
                              .text = on_text,

@@ -25,10 +25,11 @@ struct chat {
     struct load_time time;
     uint64_t rest_ticks, told_us;
     uint64_t progress_opened, progress_deliveries;
-    bool sessions;      /* bind one to each connection */
-    uint32_t bound;     /* sessions there are */
-    uint32_t events;    /* told so far */
-    uint64_t *event_us; /* when, by number, a circle of CHAT_EVENTS */
+    bool sessions;       /* bind one to each connection */
+    uint32_t rto_max_us; /* of the herd's TCP; 0: as usual */
+    uint32_t bound;      /* sessions there are */
+    uint32_t events;     /* told so far */
+    uint64_t *event_us;  /* when, by number, a circle of CHAT_EVENTS */
     uint64_t deliveries;
     uint32_t *leaving; /* clients that are to go */
     uint32_t leaving_count;

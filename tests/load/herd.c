@@ -87,6 +87,10 @@ bool herd_make(struct herd *h, const struct herd_config *config, struct port_que
     *h = (struct herd){
         .config = *config, .port = port, .random = config->seed | 1, .tcp = tcp_config_default()};
     h->tcp.rcv_limit = RCV_LIMIT;
+    if (config->rto_max_us) { /* as often as within the usual backoff */
+        h->tcp.rto_max_us = config->rto_max_us;
+        h->tcp.retransmit_max = UINT8_MAX;
+    }
     h->addresses = n < HERD_ADDRESSES ? n : HERD_ADDRESSES;
     h->ports = (n + h->addresses - 1) / h->addresses;
     h->now_us = h->began_us = region_now_us();

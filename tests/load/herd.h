@@ -76,6 +76,7 @@ struct herd_config {
     double rate;           /* that begin to open a second; 0: whenever nothing else is to be done */
     bool resume;           /* all but the first by its ticket */
     uint64_t heartbeat_us; /* 0: none is sent by itself */
+    uint32_t rto_max_us;   /* of its TCP; 0: as usual */
     uint64_t seed;
     void *user;
     /* A client is open. */

@@ -173,7 +173,7 @@ int main(int argc, char **argv)
         return load_gateway_echo(&o);
     if (strcmp(command, "handshakes") == 0 && o.connections && somewhere)
         return load_handshakes(&o);
-    if (strcmp(command, "survive") == 0 && o.connections && o.kills && o.config && o.dataplane)
+    if (strcmp(command, "survive") == 0 && o.connections && o.kills && o.config && o.dataplane && o.device)
         return load_survive(&o);
     if (strcmp(command, "wire") == 0 && o.socket)
         return load_wire(&o);

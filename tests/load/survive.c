@@ -4,8 +4,8 @@
  * must go on: none closed, no byte lost or doubled (every event and every answer, in order, on the same TLS
  * connection). Reported: how long from a kill until the first packet that the next life sent.
  *
- * What was on the wire is lost with the wire: memif's rings go with the process. So each kill is a loss of
- * packets both ways, too.
+ * The wire is a veth pair with AF_XDP at both ends, which is there whoever lives. What comes while nobody
+ * serves is lost, and so is what the dataplane had in its queues.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "chat.h"
@@ -14,11 +14,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define LIVE_US_MAX 400000u /* a life that serves is killed within */
-#define AGAIN_S     15.0    /* the next one must serve within */
-#define ALL_S       120.0   /* and everything must be there in the end */
-#define AHEAD       4u      /* events that not everybody has heard */
-#define EVERY_US    20000u
+#define LIVE_US_MAX 300000u /* a life is killed within, from its first packet */
+#define EARLY       8u      /* one in so many from its beginning: it may not serve yet */
+#define RTO_US_MAX                                                                                           \
+    1000000u           /* clients try again so often: in a minute a backoff would be longer than all lives */
+#define AGAIN_S  15.0  /* the next one must serve within */
+#define ALL_S    120.0 /* and everything must be there in the end */
+#define AHEAD    4u    /* events that not everybody has heard */
+#define EVERY_US 20000u
 
 static struct histogram gap_us;
 
@@ -36,6 +39,8 @@ static bool talk(struct chat *c, uint64_t *told_us)
     if (now - *told_us >= EVERY_US && all - c->deliveries <= (uint64_t)AHEAD * c->options->connections &&
         chat_tell(c))
         *told_us = now;
+    if (c->herd.lost)
+        herd_wrong(&c->herd, UINT32_MAX, "%llu connections were closed", (unsigned long long)c->herd.lost);
     return chat_step(c);
 }
 
@@ -45,41 +50,46 @@ static const struct region_process *life(const struct chat *c)
 }
 
 /*
- * net_memif takes the rings away, in a thread of its own, when the other side dies: until it has, and until
- * there is somebody to connect to again, nobody may touch the port.
+ * Goes on until there is a life that is not `before`: until its first packet comes, or, if it need not serve,
+ * until it has begun. What the life before had under way is none of its packets: that has come long before
+ * the next attaches.
  */
-static void reconnect(struct chat *c, uint64_t until, uint32_t lives)
+static bool lives_again(struct chat *c, uint32_t before, bool serves, uint64_t *told_us)
 {
-    struct port_info info;
-    do {
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-        port_info(c->port, &info);
-    } while (info.link_up && region_now_us() < until);
-    do {
-        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-        if (atomic_load(&life(c)->lives) != lives && atomic_load(&life(c)->ready))
-            port_maintain();
-        port_info(c->port, &info);
-    } while (!info.link_up && region_now_us() < until);
-}
-
-/* Kills, and goes on until a packet of the next life is there. */
-static bool kill_once(struct chat *c, uint64_t *told_us)
-{
-    uint32_t lives = atomic_load(&life(c)->lives);
-    uint64_t at = region_now_us(), until = at + (uint64_t)(AGAIN_S * 1e6);
-    kill((pid_t)atomic_load(&life(c)->pid), SIGKILL);
-    atomic_store(&life(c)->ready, 0);
-    reconnect(c, until, lives);
-    uint64_t received = c->herd.received;
-    while (c->herd.received == received && region_now_us() < until)
+    uint64_t until = region_now_us() + (uint64_t)(AGAIN_S * 1e6), received = c->herd.received;
+    bool begun = false;
+    while (!(serves ? c->herd.received != received : begun)) {
+        if (region_now_us() > until) {
+            herd_wrong(&c->herd, UINT32_MAX, "nothing came for %.0f s after a kill", AGAIN_S);
+            return false;
+        }
         if (!talk(c, told_us))
             return false;
-    if (c->herd.received == received) {
-        herd_wrong(&c->herd, UINT32_MAX, "nothing came for %.0f s after a kill", AGAIN_S);
-        return false;
+        begun = begun || atomic_load(&life(c)->pid) != before;
+        if (!begun)
+            received = c->herd.received;
     }
-    histogram_add(&gap_us, region_now_us() - at);
+    return true;
+}
+
+/* Lets a life talk for a drawn time, and kills it; one in EARLY has that time from its beginning and may not
+ * serve yet. */
+static bool kill_once(struct chat *c, unsigned *kills, uint64_t *killed_us, uint64_t *told_us)
+{
+    uint64_t until = region_now_us() + draw(c) % LIVE_US_MAX;
+    while (region_now_us() < until)
+        if (!talk(c, told_us))
+            return false;
+    bool serves = draw(c) % EARLY;
+    uint32_t before = atomic_load(&life(c)->pid);
+    *killed_us = *killed_us ? *killed_us : region_now_us();
+    *kills += kill((pid_t)before, SIGKILL) == 0;
+    if (!lives_again(c, before, serves, told_us))
+        return false;
+    if (serves) {
+        histogram_add(&gap_us, region_now_us() - *killed_us);
+        *killed_us = 0;
+    }
     return true;
 }
 
@@ -93,24 +103,21 @@ static bool all_there(struct chat *c)
     while ((c->deliveries < all || c->herd.answers < c->herd.heartbeats) && region_now_us() < until)
         if (!chat_step(c))
             return false;
-    if (c->deliveries < all || c->herd.answers < c->herd.heartbeats)
-        herd_wrong(&c->herd, UINT32_MAX, "%llu deliveries and %llu answers never came",
-                   (unsigned long long)(all - c->deliveries),
+    if (c->herd.lost || c->deliveries < all || c->herd.answers < c->herd.heartbeats)
+        herd_wrong(&c->herd, UINT32_MAX,
+                   "%llu connections were closed, %llu deliveries and %llu answers never came",
+                   (unsigned long long)c->herd.lost, (unsigned long long)(all - c->deliveries),
                    (unsigned long long)(c->herd.heartbeats - c->herd.answers));
     return !c->herd.wrong[0];
 }
 
 static bool survive(struct chat *c)
 {
-    uint64_t told_us = 0;
+    uint64_t told_us = 0, killed_us = 0;
     unsigned kills = 0;
     bool good = chat_open(c);
-    for (; good && kills < c->options->kills; kills++) {
-        uint64_t until = region_now_us() + draw(c) % LIVE_US_MAX;
-        while (good && region_now_us() < until)
-            good = talk(c, &told_us);
-        good = good && kill_once(c, &told_us);
-    }
+    while (good && kills < c->options->kills)
+        good = kill_once(c, &kills, &killed_us, &told_us);
     good = good && all_there(c);
     printf("{\"kind\":\"survive\",\"connections\":%u,\"held\":%u,\"kills\":%u,\"lives\":%u,\"events\":%u,"
            "\"deliveries\":%llu,"
@@ -120,8 +127,6 @@ static bool survive(struct chat *c)
            (unsigned long long)c->herd.answers, (unsigned long long)c->herd.tcp_counters.retransmits);
     chat_print_latency("gap", &gap_us);
     chat_print_common(c, load_busy_share(&c->time), 0);
-    if (good && c->herd.lost)
-        herd_wrong(&c->herd, UINT32_MAX, "%llu connections were closed", (unsigned long long)c->herd.lost);
     return good && !c->herd.lost;
 }
 
@@ -129,5 +134,6 @@ int load_survive(const struct load_options *o)
 {
     static struct chat c;
     c.sessions = true;
+    c.rto_max_us = RTO_US_MAX;
     return chat_run(&c, o, survive);
 }

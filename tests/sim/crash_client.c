@@ -46,15 +46,25 @@ static struct tcp_env env_of(struct client *c)
 
 void client_start(struct client *c, uint64_t now_us)
 {
+    client_start_from(c, 50000, 0xfffffff0u, now_us);
+}
+
+void client_close(struct client *c)
+{
+    tcp_close(&c->tcp);
+}
+
+void client_start_from(struct client *c, uint16_t port, uint32_t iss, uint64_t now_us)
+{
     memset(c, 0, sizeof *c);
     memset(&blocks, 0, sizeof blocks);
     pool_init(&blocks.pool, blocks.block, sizeof blocks.block[0], BLOCKS);
     config = tcp_config_default();
-    struct tcp_tuple tuple = {.local_port = 50000, .remote_port = 443};
+    struct tcp_tuple tuple = {.local_port = port, .remote_port = 443};
     memcpy(tuple.local, client_ip, 16);
     memcpy(tuple.remote, server_ip, 16);
     struct tcp_env env = env_of(c);
-    tcp_connect(&c->tcp, &env, &tuple, 0xfffffff0u, now_us);
+    tcp_connect(&c->tcp, &env, &tuple, iss, now_us);
 }
 
 void client_keys(struct client *c, const struct tls_secrets *secrets)
@@ -69,6 +79,12 @@ void client_say(struct client *c, const void *data, size_t len)
     struct tls_span span = {data, len};
     c->sent_length += (uint32_t)tls_seal(&keys, tls_take_record(&c->tls), TLS_APPLICATION_DATA, &span, 1, c->sent + c->sent_length);
     assert_true(c->sent_length < CLIENT_STREAM_MAX - 2048);
+}
+
+void client_say_plainly(struct client *c, const void *data, size_t len)
+{
+    memcpy(c->sent + c->sent_length, data, len);
+    c->sent_length += (uint32_t)len;
 }
 
 void client_say_text(struct client *c, const char *text)
@@ -101,7 +117,7 @@ static void open_records(struct client *c)
     struct tls_refusal why;
     struct tls_opened opened;
     struct tls_keys keys;
-    uint32_t arrived = c->tcp.rcv_nxt - c->tcp.irs - 1;
+    uint32_t arrived = c->tcp.rcv_nxt - c->tcp.irs - 1 - c->ended; /* a FIN is no byte */
     while (c->tls.state == TLS_CONN_OPEN && c->opened < arrived) {
         int n = tls_record_parse(c->wire + c->opened, arrived - c->opened, TLS_PHASE_OPEN, &r, &why);
         assert_true(n >= 0);
@@ -125,11 +141,14 @@ void client_frame(struct client *c, const uint8_t *frame, size_t len, uint64_t n
         return;
     assert_true(tcp_checksum_ok(p.l4, p.l4_len, p.source, p.destination));
     assert_int_equal(tcp_parse(p.l4, p.l4_len, &s), DROP_NONE);
+    if (s.dst_port != c->tcp.tuple.local_port)
+        return;
     if (c->tcp.state >= TCP_ESTABLISHED)
         remember(c, s.seq, s.data, s.len);
     struct tcp_env env = env_of(c);
     tcp_input(&c->tcp, &env, &s, now_us, &out);
     c->reset |= (out.events & TCP_EV_RESET) != 0;
+    c->ended |= (out.events & TCP_EV_PEER_FIN) != 0;
     tcp_consume(&c->tcp, &env, tcp_readable(&c->tcp));
     open_records(c);
 }

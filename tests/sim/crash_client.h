@@ -23,7 +23,7 @@ struct client {
     uint8_t text[CLIENT_STREAM_MAX]; /* what it says, opened */
     uint32_t text_length;
     uint32_t opened;                 /* bytes of the stream that are opened */
-    bool reset;
+    bool reset, ended; /* by a RST, by a FIN */
 };
 
 extern const uint8_t client_ip[16], server_ip[16];
@@ -32,11 +32,20 @@ extern const uint8_t client_mac[6], server_mac[6];
 /* Before the first frame. */
 void client_start(struct client *c, uint64_t now_us);
 
+/* The same from a port and with an ISN of its choice. The clients of a program share their memory for text: one speaks at a time. */
+void client_start_from(struct client *c, uint16_t port, uint32_t iss, uint64_t now_us);
+
+/* Says that it has said everything. */
+void client_close(struct client *c);
+
 /* From here on both ends speak TLS under these secrets, as after a handshake. */
 void client_keys(struct client *c, const struct tls_secrets *secrets);
 
 /* Queues a record of application data. */
 void client_say(struct client *c, const void *data, size_t len);
+
+/* Queues bytes as they are, before there are keys. */
+void client_say_plainly(struct client *c, const void *data, size_t len);
 
 /* A WebSocket text frame. */
 void client_say_text(struct client *c, const char *text);

@@ -424,6 +424,21 @@ static void a_body_of_one_byte_records_is_read_once(void **state)
     sim_stop(&sim);
 }
 
+static void nobody_is_closed_for_what_could_not_be_heard_before_a_restart(void **state)
+{
+    struct sim_client *c = one(upgrade_echo, 3000);
+    after(61 * SECOND); /* 1.5 heartbeats are 61.9 s */
+    sim.now_us += 30 * SECOND;
+    sim_restart(&sim);
+    after(61 * SECOND);
+    assert_int_equal(drops(DROP_CONN_IDLE), 0);
+    assert_int_equal(c->tcp.state, TCP_ESTABLISHED);
+    after(2 * SECOND);
+    assert_int_equal(drops(DROP_CONN_IDLE), 1);
+    sim_everything_is_given_back(&sim);
+    sim_stop(&sim);
+}
+
 static int set_up(void **state)
 {
     return aead_init(AEAD_BACKEND_AUTO) ? 0 : -1;
@@ -439,6 +454,7 @@ int main(void)
         cmocka_unit_test(an_echo_that_takes_longer_than_a_heartbeat_is_not_idle),
         cmocka_unit_test(a_connection_is_kept_for_the_next_request_and_not_for_ever),
         cmocka_unit_test(a_body_of_one_byte_records_is_read_once),
+        cmocka_unit_test(nobody_is_closed_for_what_could_not_be_heard_before_a_restart),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

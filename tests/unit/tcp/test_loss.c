@@ -58,6 +58,27 @@ static void the_timeout_doubles_until_the_connection_is_given_up(void **state)
     done(&f);
 }
 
+static void after_a_life_of_ours_the_timeout_and_the_patience_begin_anew(void **state)
+{
+    struct fix f;
+    given_flight(&f);
+    f.config.retransmit_max = 3;
+    uint64_t rto = 0;
+    for (unsigned life = 0; life < 10; life++) { /* each sends it again once and twice, and dies */
+        for (unsigned k = 0; k < 2; k++) {
+            uint64_t wait = tcp_deadline(&f.c) - f.now;
+            rto = rto ? rto : wait;
+            assert_int_equal(passes(&f, wait), 0);
+            assert_one_plan(&f, TCP_ACK, OURS, THEIRS, 1000);
+        }
+        f.now += 10 * MS;
+        tcp_resumed(&f.c, &f.env, f.now);
+        assert_true(tcp_deadline(&f.c) - f.now <= rto);
+    }
+    assert_state(&f, TCP_ESTABLISHED);
+    done(&f);
+}
+
 static void the_timeout_is_bounded_above(void **state)
 {
     struct fix f;
@@ -321,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_timeout_goes_back_to_the_first_unacknowledged_byte),
         cmocka_unit_test(what_arrived_after_all_is_not_sent_a_third_time),
         cmocka_unit_test(the_timeout_doubles_until_the_connection_is_given_up),
+        cmocka_unit_test(after_a_life_of_ours_the_timeout_and_the_patience_begin_anew),
         cmocka_unit_test(the_timeout_is_bounded_above),
         cmocka_unit_test(the_first_measurement_sets_the_timeout),
         cmocka_unit_test(a_steady_round_trip_brings_the_timeout_down_to_its_floor),
