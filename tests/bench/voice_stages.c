@@ -1,11 +1,12 @@
 /*
- * voxpop-voice-stages: what a voice packet costs the dataplane, stage by stage, without a port: time stamp cycles in the functions that
- * a worker calls, in its order and bursts.
+ * voxpop-voice-stages: what a voice packet costs the dataplane, stage by stage, without a port: time stamp
+ * cycles in the functions that a worker calls, in its order and bursts.
  *
  *      voxpop-voice-stages [ROOMS [SIZE [TRIALS]]]     20,000 rooms of 5 unless said, who speak in turns
  *
- * One JSON object a stage: calls, packets a call and cycles a packet, of the trial that was the fastest in all: the machine is not always
- * ours. `all` counts sealed packets. What is left out is the port (receive, memory, transmit) and the worker's demultiplexing.
+ * One JSON object a stage: calls, packets a call and cycles a packet, of the trial that was the fastest in
+ * all: the machine is not always ours. `all` counts sealed packets. What is left out is the port (receive,
+ * memory, transmit) and the worker's demultiplexing.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
@@ -30,7 +31,8 @@ const uint8_t box_address[16] = {[10] = 0xff, [11] = 0xff, 198, 18, 0, 1};
 const uint8_t box_router[16] = {[10] = 0xff, [11] = 0xff, 198, 18, 0, 2};
 
 enum stage { AHEAD, INPUT, COMMIT, TARGETS, WAYS, SEAL, HEADERS, STAGES };
-static const char *const names[STAGES] = {"fetched ahead", "input", "transaction", "who hears it", "way", "sealed", "headers"};
+static const char *const names[STAGES] = {"fetched ahead", "input",  "transaction", "who hears it",
+                                          "way",           "sealed", "headers"};
 
 struct cost {
     uint64_t cycles, calls, packets;
@@ -72,7 +74,10 @@ static void datagram(uint32_t who, uint8_t *frame, size_t length, struct voice_d
 {
     struct verb_member_bind at;
     crowd_address(who, &at);
-    *d = (struct voice_datagram){.data = frame + PAYLOAD_AT, .length = (uint16_t)(length - PAYLOAD_AT), .peer_port = at.port, .local_port = 50000,
+    *d = (struct voice_datagram){.data = frame + PAYLOAD_AT,
+                                 .length = (uint16_t)(length - PAYLOAD_AT),
+                                 .peer_port = at.port,
+                                 .local_port = 50000,
                                  .holder = frame};
     memcpy(d->peer_ip, at.ip, sizeof at.ip);
     memcpy(d->local_ip, box_address, sizeof d->local_ip);
@@ -113,11 +118,18 @@ static void set_up(uint32_t rooms, uint32_t size)
     struct txn_log *log = memory(sizeof *log + UNDO_BYTES);
     log->undo_size = UNDO_BYTES;
     txn_attach(&txn, (uint8_t *)log, log);
-    struct voice_config config = {.packets_per_second_max = UINT32_MAX, .discoveries_per_second_max = 10, .pending_max = 1024,
-                                  .speakers_max = 25, .ticks_per_us = 2000};
-    struct voice_env env = {.txn = &txn, .rooms = pool(sizeof(struct room), rooms), .counters = &counters, .notify = notify,
+    struct voice_config config = {.packets_per_second_max = UINT32_MAX,
+                                  .discoveries_per_second_max = 10,
+                                  .pending_max = 1024,
+                                  .speakers_max = 25,
+                                  .ticks_per_us = 2000};
+    struct voice_env env = {.txn = &txn,
+                            .rooms = pool(sizeof(struct room), rooms),
+                            .counters = &counters,
+                            .notify = notify,
                             .members = pool(sizeof(struct voice_member), rooms * size)};
-    if (!aead_init(AEAD_BACKEND_AUTO) || !crowd_make(&crowd, rooms, size, 1) || !(voice = voice_new(&config, &env)))
+    if (!aead_init(AEAD_BACKEND_AUTO) || !crowd_make(&crowd, rooms, size, 1) ||
+        !(voice = voice_new(&config, &env)))
         exit(1);
     crowd.turns = size <= 25;
     ways = memory((size_t)rooms * size * sizeof *ways);
@@ -165,7 +177,8 @@ static unsigned give(struct cost *cost)
         for (unsigned i = 0; i < n; i++)
             __builtin_prefetch(&ways[t[i].member]);
         for (unsigned i = 0; i < n; i++) {
-            if (!way_is_good(&ways[t[i].member], &epoch, t[i].local_ip, t[i].local_port, t[i].peer_ip, t[i].peer_port))
+            if (!way_is_good(&ways[t[i].member], &epoch, t[i].local_ip, t[i].local_port, t[i].peer_ip,
+                             t[i].peer_port))
                 exit(1);
             t[i].payload = transmit + (size_t)(slot++ % TRANSMIT) * SLOT + WAY_HEAD;
         }
@@ -202,7 +215,8 @@ static uint64_t trial(struct cost *cost)
 
 int main(int argc, char **argv)
 {
-    uint32_t rooms = argc > 1 ? (uint32_t)atoi(argv[1]) : 20000, size = argc > 2 ? (uint32_t)atoi(argv[2]) : 5;
+    uint32_t rooms = argc > 1 ? (uint32_t)atoi(argv[1]) : 20000,
+             size = argc > 2 ? (uint32_t)atoi(argv[2]) : 5;
     unsigned trials = argc > 3 ? (unsigned)atoi(argv[3]) : 5;
     struct cost best[STAGES], cost[STAGES];
     uint64_t fewest = UINT64_MAX, sealed = 0;
@@ -218,10 +232,10 @@ int main(int argc, char **argv)
         memcpy(best, cost, sizeof best);
     }
     for (unsigned s = 0; s < STAGES; s++)
-        printf("{\"stage\":\"%s\",\"calls\":%llu,\"packets_a_call\":%.1f,\"cycles_a_packet\":%.0f}\n", names[s],
-               (unsigned long long)best[s].calls, (double)best[s].packets / (double)best[s].calls,
+        printf("{\"stage\":\"%s\",\"calls\":%llu,\"packets_a_call\":%.1f,\"cycles_a_packet\":%.0f}\n",
+               names[s], (unsigned long long)best[s].calls, (double)best[s].packets / (double)best[s].calls,
                (double)best[s].cycles / (double)best[s].packets);
-    printf("{\"stage\":\"all\",\"rooms\":%u,\"size\":%u,\"sealed\":%llu,\"cycles_a_packet\":%.0f}\n", rooms, size,
-           (unsigned long long)sealed, (double)fewest / (double)sealed);
+    printf("{\"stage\":\"all\",\"rooms\":%u,\"size\":%u,\"sealed\":%llu,\"cycles_a_packet\":%.0f}\n", rooms,
+           size, (unsigned long long)sealed, (double)fewest / (double)sealed);
     return 0;
 }
