@@ -15,9 +15,11 @@
 
 #define OFFER_MAX     16384u /* bytes of a voice gateway message at least: a browser's SDP */
 #define CLOSE_UNKNOWN 4000 /* gateway: client resumes */
+#define CLOSE_VOICE_CRASHED 4015 /* voice gateway: the same; there 4000 is no code, and a client joins anew */
 #define CLOSE_DECODE  4002
 #define CLOSE_TOKEN   4004
 #define CLOSE_RATE    4008
+#define CLOSE_VOICE_RATE 4021
 #define CLOSE_TIMEOUT 4009
 
 /* A thousand a second is a flood. Heartbeats have their own room beside the other payloads. */
@@ -36,6 +38,11 @@ static bool is_websocket(const struct connection *c)
 }
 
 /* ---- the end of a WebSocket ---- */
+
+uint16_t app_code_again(const struct connection *c)
+{
+    return c->kind == CONNECTION_VOICE ? CLOSE_VOICE_CRASHED : CLOSE_UNKNOWN;
+}
 
 bool app_closed(struct worker *w, struct connection *c)
 {
@@ -91,7 +98,7 @@ static bool beat_is_allowed(struct worker *w, struct connection *c)
     if (++c->beats <= BEATS_MAX)
         return true;
     count_drop(w->counters, DROP_CONTROL_RATE);
-    app_close(w, c, CLOSE_RATE, NULL, 0, false);
+    app_close(w, c, c->kind == CONNECTION_VOICE ? CLOSE_VOICE_RATE : CLOSE_RATE, NULL, 0, false);
     return false;
 }
 
@@ -125,6 +132,8 @@ static bool answer_heartbeat(struct worker *w, struct connection *c, const uint8
         struct voice_beat beat;
         if (!voice_beat_parse(text, len, c->version, &beat))
             return false;
+        if (!beat_is_allowed(w, c))
+            return true;
         uint64_t t = 0;
         for (unsigned i = 0; i < beat.t_length; i++)
             t = t * 10 + (beat.t[i] - '0');
@@ -161,7 +170,7 @@ static void deliver_message(struct worker *w, struct connection *c, uint8_t opco
     struct ring_entry *e = ring_reserve(&w->notice, &w->txn, NOTICE_MESSAGE, (uint32_t)(sizeof(struct notice_message) + len));
     if (!e) { /* worker_may_notify was true before this record: a record holds less than its reserve */
         count_drop(w->counters, DROP_CONTROL_RING_FULL);
-        app_close(w, c, CLOSE_UNKNOWN, NULL, 0, false);
+        app_close(w, c, app_code_again(c), NULL, 0, false);
         return;
     }
     struct notice_message *n = (struct notice_message *)(void *)e->payload;
@@ -293,7 +302,7 @@ static void notify_open(struct worker *w, struct connection *c, const struct ws_
     if (worker_notify(w, NOTICE_OPEN, &n, sizeof n))
         c->flags |= CONN_NOTIFIED;
     else
-        app_close(w, c, CLOSE_UNKNOWN, NULL, 0, false);
+        app_close(w, c, app_code_again(c), NULL, 0, false);
 }
 
 /* The query asked for something that we do not speak: the upgrade stands, the close code tells. */

@@ -13,7 +13,6 @@
 #include "dataplane/worker.h"
 #include "dataplane/ws/heartbeat.h"
 
-#define CLOSE_AGAIN 4000 /* gateway: client resumes */
 #define RELEASE_MIN 64u /* records or items that a transaction gives back, however little room it has */
 
 static struct tx_item *item_at(const struct worker *w, uint32_t index)
@@ -300,7 +299,7 @@ static void end_used_up(struct worker *w, struct connection *c)
     if (c->kind == CONNECTION_CLOSING || (c->flags & CONN_CLOSE_SENT))
         return;
     count_drop(w->counters, DROP_TLS_KEY_USED_UP);
-    app_close(w, c, CLOSE_AGAIN, NULL, 0, false);
+    app_close(w, c, app_code_again(c), NULL, 0, false);
 }
 
 static size_t extend_key_update(struct worker *w, struct connection *c, size_t room)

@@ -346,6 +346,8 @@ void app_upgrade(struct worker *w, struct connection *c, const uint8_t *p, const
 void app_timer(struct worker *w, struct connection *c);
 
 /* Ends a WebSocket with a close frame. */
+/* The code after which this connection's client comes again and resumes: 4000, on the voice gateway 4015 (reference/voice.md 7). */
+uint16_t app_code_again(const struct connection *c);
 void app_close(struct worker *w, struct connection *c, uint16_t code, const uint8_t *reason, size_t length, bool after_events);
 
 /* Tells the control plane, once, that the connection is gone. False: its ring is full, to be tried again. */

@@ -22,6 +22,10 @@
 #define VOICE_VERSION_MAX 9u /* 9 adds a field that we do not need: served as 8 */
 #define VOICE_VERSION_SEQ 8u /* from here on messages are numbered */
 
+/* What a client says is told to its whole room: two payloads a word, and a word three times a second. */
+#define VOICE_PAYLOADS_MAX 360u
+#define VOICE_WINDOW_MS    60000u
+
 void voice_opened(struct control *c, const struct notice_open *n)
 {
     if (n->version < VOICE_VERSION_MIN || n->version > VOICE_VERSION_MAX) {
@@ -299,16 +303,36 @@ static void act(struct control *c, uint64_t connection, uint32_t slot, int op, c
     }
 }
 
+/* False: one too many. It is the end of the connection, and of what follows on it nothing is looked at. */
+static bool within_rate(struct control *c, uint32_t slot, uint64_t connection)
+{
+    struct session_control *s = session_touch(c, slot);
+    if (c->now_ms - s->window_start_ms >= VOICE_WINDOW_MS) {
+        s->window_start_ms = c->now_ms;
+        s->window_payloads = 0;
+    }
+    if (++s->window_payloads <= VOICE_PAYLOADS_MAX)
+        return true;
+    if (s->window_payloads == VOICE_PAYLOADS_MAX + 1)
+        voice_refuse(c, connection, VOICE_CLOSE_RATE_LIMITED, DROP_CONTROL_RATE, "rate limited");
+    else
+        link_drop(c->link, DROP_CONTROL_RATE);
+    return false;
+}
+
 void voice_message(struct control *c, uint64_t connection, const char *text, size_t length)
 {
     int op;
     const json_t *d;
+    uint32_t slot = session_by_connection(c, connection);
+    if (slot != SESSION_NONE && !within_rate(c, slot, connection))
+        return;
     json_t *root = payload_open(text, length, &op, &d);
     if (!root) {
         voice_refuse(c, connection, VOICE_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
         return;
     }
-    act(c, connection, session_by_connection(c, connection), op, d);
+    act(c, connection, slot, op, d);
     json_decref(root);
 }
 

@@ -238,6 +238,12 @@ void voice_ahead(const struct voice *v, unsigned step, uint32_t ssrc)
         fetch(&v->own[i], sizeof v->own[i]);
         fetch(&v->keys[i], AHEAD_KEY);
         fetch((const uint8_t *)&v->keys[i] + sizeof v->keys[i] - AHEAD_KEY, AHEAD_KEY);
+    } else if (step == 3 && m->room < v->env.rooms->capacity) {
+        uint32_t head = room_of(v, m->room)->head;
+        if (head < v->env.members->capacity) {
+            fetch(&v->own[head], sizeof v->own[head]);
+            member_prefetch(v, head);
+        }
     } else if (m->room < v->env.rooms->capacity) {
         fetch(room_of(v, m->room), sizeof(struct room));
         fetch(&v->walk[m->room], sizeof v->walk[m->room]);

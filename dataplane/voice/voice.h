@@ -129,7 +129,7 @@ struct voice_datagram {
  * Fetches what voice_input will want of a packet from this SSRC. In steps from 0 to VOICE_AHEAD - 1, each for the whole burst before the
  * next: a step finds its way by what the one before has fetched.
  */
-#define VOICE_AHEAD 3u
+#define VOICE_AHEAD 4u
 void voice_ahead(const struct voice *v, unsigned step, uint32_t ssrc);
 
 /* Within the transaction. */

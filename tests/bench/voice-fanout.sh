@@ -91,10 +91,10 @@ fanout_beside() {
 # One round: everything that is compared, right after one another.
 fanout_round() {
     fanout_beside $((FANOUT_WARM * 51)) $((FANOUT_ROOMS * 51)) &&
-        fanout_load "$FANOUT_WARM" 50 --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-warm-50" &&
-        fanout_load "$FANOUT_ROOMS" 50 --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-cold-50" &&
-        fanout_load 60 1000 --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-cold-1000" &&
-        fanout_load 3 20000 --descriptors "$FANOUT_WIRE" --seconds 0.5 >>"$WORK/fanout-cold-20000"
+        fanout_load "$FANOUT_WARM" 50 --descriptors "$FANOUT_WIRE" --seconds "${FANOUT_SECONDS:-0.5}" >>"$WORK/fanout-warm-50" &&
+        fanout_load "$FANOUT_ROOMS" 50 --descriptors "$FANOUT_WIRE" --seconds "${FANOUT_SECONDS:-0.5}" >>"$WORK/fanout-cold-50" &&
+        fanout_load 60 1000 --descriptors "$FANOUT_WIRE" --seconds "${FANOUT_SECONDS:-0.5}" >>"$WORK/fanout-cold-1000" &&
+        fanout_load 3 20000 --descriptors "$FANOUT_WIRE" --seconds "${FANOUT_SECONDS:-0.5}" >>"$WORK/fanout-cold-20000"
 }
 
 bench_voice-fanout() {

@@ -19,6 +19,9 @@ static const char upgrade_echo[] =
 static const char upgrade_gateway[] =
     "GET /?v=10&encoding=json HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+static const char upgrade_voice[] =
+    "GET /voice?v=8 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 static const uint8_t update_requested[TLS_KEY_UPDATE_SIZE] = {24, 0, 0, 1, 1};
 
 static const uint16_t suites[] = {0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca8, 0xcca9};
@@ -203,6 +206,48 @@ static void a_connection_of_tls_1_2_ends_before_its_key_is_used_up(void **state)
     }
 }
 
+/* Everything that the client heard ends in a close frame with this code. */
+static void assert_closed_with(const struct sim_client *c, uint16_t code)
+{
+    assert_true(c->heard >= 4 && c->heard <= SIM_TEXT_MAX);
+    assert_int_equal(be16(c->text + c->heard - 4), 0x8802);
+    assert_int_equal(be16(c->text + c->heard - 2), code);
+}
+
+/* On the voice gateway 4000 is no code: clients would join anew. After 4015 they resume. */
+static void a_voice_gateway_connection_whose_key_is_used_up_ends_with_a_code_that_is_resumed_after(void **state)
+{
+    static const char beat[] = "{\"op\":3,\"d\":{\"t\":5,\"seq_ack\":-1}}";
+    uint8_t frame[128];
+    struct sim_client *c = begin(suites[3], 0, upgrade_voice);
+    sim.control_rests = true; /* it knows no voice: it would close */
+    conn_at(sim.worker, 0)->tls.write_record = c->tls.read_record = TLS12_END_AT - 1;
+    sim_client_record(c, TLS_APPLICATION_DATA, frame, sim_frame(frame, WS_OP_TEXT, true, beat, sizeof beat - 1));
+    sim_turns(&sim, 20);
+    assert_int_equal(drops(DROP_TLS_KEY_USED_UP), 1);
+    assert_closed_with(c, 4015);
+    end();
+}
+
+static void a_flood_of_heartbeats_on_the_voice_gateway_ends_with_its_own_code(void **state)
+{
+    static const char beat[] = "{\"op\":3,\"d\":{\"t\":5,\"seq_ack\":-1}}";
+    static uint8_t frames[16000];
+    uint8_t frame[128];
+    struct sim_client *c = begin(suites[0], 0, upgrade_voice);
+    sim.control_rests = true;
+    size_t one = sim_frame(frame, WS_OP_TEXT, true, beat, sizeof beat - 1), many = 0;
+    for (; many + one <= sizeof frames; many += one)
+        memcpy(frames + many, frame, one);
+    conn_at(sim.worker, 0)->beat_window_us = sim.now_us; /* the minute begins; all but a few are counted as had */
+    conn_at(sim.worker, 0)->beats = 60000 - 10;
+    sim_client_record(c, TLS_APPLICATION_DATA, frames, many);
+    sim_turns(&sim, 20);
+    assert_int_equal(drops(DROP_CONTROL_RATE), 1);
+    assert_closed_with(c, 4021);
+    end();
+}
+
 static void close_notify_is_answered_by_ours_in_every_suite(void **state)
 {
     for (int i = 0; i < SUITES; i++) {
@@ -346,6 +391,8 @@ int main(void)
         cmocka_unit_test(a_key_change_behind_an_unacknowledged_ticket_is_sent_again),
         cmocka_unit_test(a_key_of_tls_1_3_is_changed_before_it_is_used_up),
         cmocka_unit_test(a_connection_of_tls_1_2_ends_before_its_key_is_used_up),
+        cmocka_unit_test(a_voice_gateway_connection_whose_key_is_used_up_ends_with_a_code_that_is_resumed_after),
+        cmocka_unit_test(a_flood_of_heartbeats_on_the_voice_gateway_ends_with_its_own_code),
         cmocka_unit_test(close_notify_is_answered_by_ours_in_every_suite),
         cmocka_unit_test(misbehaviour_is_told_by_its_alert_and_counted_by_its_name),
         cmocka_unit_test(plaintext_behind_the_handshake_is_refused),
