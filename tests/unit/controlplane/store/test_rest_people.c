@@ -150,6 +150,71 @@ static void a_ban_puts_out_keeps_out_and_ends(void **state)
     assert_int_equal(fixture_ask(&f, f.other_token, "POST", NULL, "/invites/%s", code), 200);
 }
 
+static void say(const char *token, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++, f.m->now_ms += 200, fixture_forget_effects(&f))
+        assert_int_equal(
+            fixture_ask(&f, token, "POST", "{\"content\":\"x\"}", "/channels/%llu/messages", ID(f.text)), 200);
+}
+
+static size_t words_left(void)
+{
+    fixture_ask(&f, f.owner_token, "GET", NULL, "/channels/%llu/messages?limit=100", ID(f.text));
+    return json_array_size(f.json);
+}
+
+/* How many ids the MESSAGE_DELETE_BULK events had, and in how many events. */
+static size_t told_deleted(size_t *events)
+{
+    size_t ids = 0;
+    *events = 0;
+    for (size_t i = 0; i < f.effect_count; i++) {
+        const struct kept_effect *e = &f.effects[i];
+        if (e->e.kind != EFFECT_EVENT || strcmp(e->name, "MESSAGE_DELETE_BULK") != 0)
+            continue;
+        assert_int_equal(e->e.view_channel, f.text);
+        json_t *d = dispatch_d(e->body, strlen(e->body), "MESSAGE_DELETE_BULK");
+        ids += json_array_size(json_object_get(d, "ids"));
+        json_decref(d);
+        ++*events;
+    }
+    return ids;
+}
+
+static void a_ban_takes_along_what_was_said_lately_and_tells_of_it(void **state)
+{
+    (void)state;
+    size_t events;
+    say(f.other_token, 2);
+    f.m->now_ms += 3600000;
+    say(f.owner_token, 3);
+    say(f.other_token, 120);
+    fixture_forget_effects(&f);
+    uint64_t published = f.published;
+    fixture_ask(&f, f.owner_token, "PUT", "{\"delete_message_seconds\":604801}", "/guilds/%llu/bans/%llu",
+                ID(f.guild), ID(f.other));
+    assert_error(400, 50035);
+    assert_int_equal(fixture_ask(&f, f.owner_token, "PUT", "{\"delete_message_seconds\":1800}",
+                                 "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.other)),
+                     204);
+    assert_int_equal(told_deleted(&events), 120);
+    assert_int_equal(events, 2);
+    assert_int_equal(words_left(), 2 + 3);
+    fixture_restart(&f); /* and the next process would tell the same */
+    fixture_forget_effects(&f);
+    f.published = published;
+    assert_int_equal(effects_recover(f.m, published), STORE_OK);
+    assert_int_equal(told_deleted(&events), 120);
+    assert_non_null(fixture_event(&f, "GUILD_BAN_ADD"));
+    fixture_ask(&f, f.owner_token, "DELETE", NULL, "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.other));
+    fixture_forget_effects(&f);
+    assert_int_equal(fixture_ask(&f, f.owner_token, "PUT", "{\"delete_message_days\":1}",
+                                 "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.other)),
+                     204);
+    assert_int_equal(told_deleted(&events), 2);
+    assert_int_equal(words_left(), 3);
+}
+
 static void many_are_banned_at_once_and_the_answer_says_who(void **state)
 {
     (void)state;
@@ -432,6 +497,7 @@ int main(void)
         CASE(an_invite_is_made_listed_used_and_used_up),
         CASE(an_invite_ends_with_its_time_its_channel_and_by_hand),
         CASE(a_ban_puts_out_keeps_out_and_ends),
+        CASE(a_ban_takes_along_what_was_said_lately_and_tells_of_it),
         CASE(many_are_banned_at_once_and_the_answer_says_who),
         CASE(whoever_leaves_is_out_but_for_the_owner),
         CASE(a_guild_is_made_and_removed_by_its_owner_alone),
