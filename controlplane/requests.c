@@ -52,12 +52,9 @@ static bool crowded(const struct region_link *l, const struct asked *a, size_t l
 
 static void send_reply(struct region_link *l, const struct asked *a, const struct rest_reply *r)
 {
-    static const struct rest_reply later = {.data = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: "
-                                                    "1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-                                            .length =
-                                                sizeof "HTTP/1.1 503 Service Unavailable\r\nRetry-After: "
-                                                       "1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" -
-                                                1};
+    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+                               "Connection: close\r\n\r\n";
+    static const struct rest_reply later = {.status = 503, .data = text, .length = sizeof text - 1};
     if (!a->head_only && crowded(l, a, r->length))
         r = &later;
     const char *body = a->head_only ? memmem(r->data, r->length, "\r\n\r\n", 4) : NULL;
