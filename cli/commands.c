@@ -27,10 +27,14 @@ static const struct option role_update[] = {
     {0}};
 static const struct option nick[] = {{"nick", "NAME", NULL, true, "the nickname; an empty one takes it away"},
                                      {0}};
-static const struct option reason[] = {{"reason", "TEXT", NULL, false, "kept with the ban"}, {0}};
+static const struct option ban[] = {
+    {"reason", "TEXT", NULL, false, "kept with the ban"},
+    {"delete-days", "DAYS", NULL, false, "takes away what was said in so many days, up to 7"},
+    {0}};
 static const struct option invite[] = {
     {"max-age", "SECONDS", NULL, false, "how long it holds, 0 for ever; a day unless given"},
     {"max-uses", "COUNT", NULL, false, "how often it may be used; any number unless given"},
+    {"temporary", NULL, NULL, false, "who joins by it leaves with the last session, unless given a role"},
     {0}};
 static const struct option history[] = {
     {"limit", "COUNT", NULL, false, "how many, up to 100; 50 unless given"},
@@ -135,7 +139,7 @@ const struct command commands[] = {
     {"member", "show", "GUILD ACCOUNT", NULL, run_remote, "a member, roles, and what it may"},
     {"member", "update", "GUILD ACCOUNT", nick, run_remote, "sets a nickname"},
     {"member", "kick", "GUILD ACCOUNT", NULL, run_remote, "ends the membership"},
-    {"member", "ban", "GUILD ACCOUNT", reason, run_remote, "puts out and keeps out"},
+    {"member", "ban", "GUILD ACCOUNT", ban, run_remote, "puts out and keeps out"},
     {"member", "unban", "GUILD ACCOUNT", NULL, run_remote, "ends a ban"},
     {"member", "bans", "GUILD", NULL, run_remote, "who is banned"},
     {"invite", "create", "CHANNEL", invite, run_remote, "makes an invite"},

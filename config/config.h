@@ -148,6 +148,7 @@ struct config_http {
     uint32_t answer_timeout_s;
     uint32_t reader_timeout_s;
     uint32_t body_max; /* bytes */
+    uint32_t upload_max; /* bytes */
 };
 
 struct config_echo {

@@ -187,6 +187,9 @@ const struct config_key config_keys[] = {
          "A reader, of HTTP or WebSocket, whose window is closed must take 4 KiB in this time, or all there is."),
     UINT("http.body_max", http.body_max, "262144", 1024, 1u << 20, "bytes", RESTART,
          "Longest request body; a longer one is answered 413."),
+    UINT("http.upload_max", http.upload_max, "8388608", 1024, 64u << 20, "bytes", RESTART,
+         "Longest request body with files, of somebody with a token. Half of limits.blocks (2 KiB each) holds what is "
+         "on its way."),
 
     BOOL("echo.enabled", echo.enabled, "true", RESTART, "Serve the WebSocket conformance echo."),
     STRING("echo.path", echo.path, "/echo", "path", RESTART, "Its path."),

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define REPLY_WHOLE_MAX (128u << 10) /* bytes that surely fit one transaction */
+#define REPLY_LONG      (512u << 10) /* bytes of an answer that is no page of messages */
 
 /* A request that is with the route table. */
 struct asked {
@@ -38,8 +39,24 @@ static void mark_partial(struct region_link *l, const struct asked *a, bool part
     l->area->reply_worker = partial ? a->worker : 0;
 }
 
+/* A long answer stands in the worker's blocks until its reader has taken it: half of them are for everything
+ * else. */
+static bool crowded(const struct region_link *l, const struct asked *a, size_t length)
+{
+    uint32_t worker;
+    if (length <= REPLY_LONG || !connection_of(l->region, a->connection, &worker))
+        return false;
+    const struct pool *blocks = region_part(l->region, worker, PART_BLOCKS);
+    return blocks->used + length / BLOCK_DATA > blocks->capacity / 2;
+}
+
 static void send_reply(struct region_link *l, const struct asked *a, const struct rest_reply *r)
 {
+    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+                               "Connection: close\r\n\r\n";
+    static const struct rest_reply later = {.status = 503, .data = text, .length = sizeof text - 1};
+    if (!a->head_only && crowded(l, a, r->length))
+        r = &later;
     const char *body = a->head_only ? memmem(r->data, r->length, "\r\n\r\n", 4) : NULL;
     size_t length = body ? (size_t)(body + 4 - (const char *)r->data) : r->length;
     bool partial = length > REPLY_WHOLE_MAX;
@@ -69,6 +86,42 @@ static void answer(void *ctx, const struct rest_reply *r)
     if (a->next)
         a->next->link = a->link;
     free(a);
+}
+
+/*
+ * The body that was left with its connection, copied: what is written there meanwhile by a worker that ends
+ * the connection is noticed afterwards, and is nobody's request any more. NULL: it is gone.
+ */
+static char *read_carried(const struct region *r, const struct notice_request *n)
+{
+    uint32_t worker, index;
+    const struct connection *c = connection_of(r, n->connection, &worker);
+    const struct pool *blocks = c ? region_part(r, worker, PART_BLOCKS) : NULL;
+    char *body = c ? malloc((size_t)n->carried + 1) : NULL;
+    if (!c)
+        return NULL;
+    if (!body)
+        abort();
+    struct chain chain = c->carry;
+    uint64_t at = (uint64_t)chain.offset + n->carried_at, left = n->carried;
+    index = chain.head;
+    for (char *to = body; left && index < blocks->capacity;) {
+        const struct block *b = block_at(blocks, index);
+        if (at < BLOCK_DATA) {
+            size_t part = BLOCK_DATA - at < left ? BLOCK_DATA - at : left;
+            memcpy(to, b->data + at, part);
+            to += part;
+            left -= part;
+        }
+        at = at > BLOCK_DATA ? at - BLOCK_DATA : 0;
+        index = b->next;
+    }
+    atomic_thread_fence(memory_order_acquire);
+    if (!left && connection_of(r, n->connection, NULL) == c && c->kind == CONNECTION_HTTP &&
+        c->http.phase == HTTP_PHASE_ASKED)
+        return body;
+    free(body);
+    return NULL;
 }
 
 /* False: the lengths are not those of the entry. */
@@ -110,7 +163,8 @@ static bool answer_with_page(struct asked *a, const struct rest_request *q)
     if (!f)
         return false;
     site_reply(&c->out, f, c->now_ms, q->keep_alive);
-    struct rest_reply r = {.status = 200, .data = c->out.data, .length = c->out.length, .keep_alive = q->keep_alive};
+    struct rest_reply r = {
+        .status = 200, .data = c->out.data, .length = c->out.length, .keep_alive = q->keep_alive};
     answer(a, &r);
     return true;
 }
@@ -128,12 +182,19 @@ static enum input_result request(void *ctx, uint32_t worker, const struct ring_e
                         .connection = ((const struct notice_request *)(const void *)e->payload)->connection,
                         .during_input = true,
                         .head_only = ((const struct notice_request *)(const void *)e->payload)->method == 2};
-    if (!read_request(e, &q)) {
+    const struct notice_request *n = (const void *)e->payload;
+    char *carried = n->carried ? read_carried(rq->control->link->region, n) : NULL;
+    if (!read_request(e, &q) || (n->carried && !carried)) {
         link_close(rq->control->link, a->connection, 0, false, NULL);
         free(a);
         return INPUT_DONE;
     }
+    if (carried) {
+        q.body = carried;
+        q.body_length = n->carried;
+    }
     if (answer_with_page(a, &q)) {
+        free(carried);
         free(a);
         return INPUT_DONE;
     }
@@ -144,6 +205,7 @@ static enum input_result request(void *ctx, uint32_t worker, const struct ring_e
     q.key.worker = worker;
     q.key.entry = e->number;
     rest_handle(rq->rest, &q, answer, a);
+    free(carried);
     if (a->answered) {
         free(a);
         return INPUT_DONE;

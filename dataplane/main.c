@@ -93,6 +93,7 @@ static void make_worker_config(const struct config *c, struct worker_config *w)
         .voice_heartbeat_interval_ms = c->voice.heartbeat_interval_ms,
         .payload_max = c->gateway.payload_max,
         .body_max = c->http.body_max < WORKER_BODY_MAX ? c->http.body_max : WORKER_BODY_MAX,
+        .upload_max = c->http.upload_max,
         .handshake_us = c->tls.handshake_timeout_s * 1000000ull,
         .head_us = c->http.head_timeout_s * 1000000ull,
         .keep_alive_us = c->http.idle_timeout_s * 1000000ull,

@@ -47,6 +47,7 @@
 #define LISTEN_CHALLENGES_PER_SECOND 1000u
 #define WORKER_LINGER_US    2000000u /* for our last words to somebody who was too slow, or failed to shake hands */
 #define WORKER_READER_BYTES 4096u
+#define WORKER_UPLOAD_BYTES (64u << 10) /* of an upload must come in the time that a request has */
 #define WORKER_ITEMS_MAX    256u  /* items waiting on one connection; more: a slow reader */
 
 /* Constant facts, the same for all workers of a process. */
@@ -60,6 +61,7 @@ struct worker_config {
     uint32_t voice_heartbeat_interval_ms;
     uint32_t payload_max;      /* bytes of a gateway message */
     uint32_t body_max;         /* bytes of an HTTP request body, <= WORKER_BODY_MAX */
+    uint32_t upload_max;       /* bytes of a body with files; below body_max: none is longer than that */
     uint64_t handshake_us;     /* TCP's handshake and a first TLS record must be done within; all of TLS's, three times */
     uint64_t head_us;          /* an HTTP request must be complete within */
     uint64_t keep_alive_us;    /* an HTTP connection may be idle */

@@ -33,9 +33,11 @@ enum http_phase {
 /* All zero: a fresh connection. Writer: the worker that owns the connection. */
 struct http_conn {
     struct http_chunked body;
-    uint32_t mark; /* HTTP_PHASE_ANSWER: low bits of the stream position acknowledged when the deadline was set */
+    uint32_t mark; /* HTTP_PHASE_ANSWER: low bits of the stream position acknowledged when the deadline was set;
+                      an upload's body: bytes in `carry` then */
     uint8_t phase; /* enum http_phase */
-    uint8_t pad0[3];
+    uint8_t upload; /* 1: files, by somebody with a token: the body may be long */
+    uint8_t pad0[2];
 };
 _Static_assert(sizeof(struct http_conn) == 32, "http_conn is a published format");
 

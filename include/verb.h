@@ -225,7 +225,10 @@ struct notice_request {
         method; /* enum http_method of dataplane/http: 1 GET 2 HEAD 3 POST 4 PUT 5 PATCH 6 DELETE 7 OPTIONS */
     uint8_t keep_alive;
     uint32_t length[REQUEST_TEXTS];
-    uint32_t pad[3];
+    uint32_t carried;    /* bytes of a body that is too long for the ring: it stays in the connection's `carry`,
+                            while the connection is in HTTP_PHASE_ASKED, and the body's text is empty */
+    uint32_t carried_at; /* where in `carry` it begins */
+    uint32_t pad;
     uint8_t texts[];
 };
 _Static_assert(sizeof(struct notice_request) == 64, "notices are a published format");

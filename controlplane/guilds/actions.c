@@ -50,10 +50,11 @@ static uint64_t guild_channel(struct change *c, struct model *m, uint64_t guild_
     return r->channel.id;
 }
 
-static void guild_member(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id)
+static void guild_member(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id,
+                         bool temporary)
 {
-    change_row(c, ROW_MEMBER)->member =
-        (struct member){.guild_id = guild_id, .user_id = user_id, .joined_at_ms = m->now_ms};
+    change_row(c, ROW_MEMBER)->member = (struct member){
+        .guild_id = guild_id, .user_id = user_id, .joined_at_ms = m->now_ms, .temporary = temporary};
     effect_for(c, EFFECT_GUILD_JOINED, guild_id, 0, user_id);
 }
 
@@ -67,7 +68,7 @@ struct guild_created action_guild_create(struct change *c, struct model *m, uint
         (struct role){.id = id, .guild_id = id, .name = text_copy("@everyone"), .permissions = PERM_DEFAULT};
     g.text_channel_id = guild_channel(c, m, id, CHANNEL_TEXT, "general");
     g.voice_channel_id = guild_channel(c, m, id, CHANNEL_VOICE, "General");
-    guild_member(c, m, id, owner_id);
+    guild_member(c, m, id, owner_id, false);
     return g;
 }
 
@@ -196,10 +197,11 @@ void action_role_delete(struct change *c, uint64_t guild_id, uint64_t role_id)
     json_out_free(&body);
 }
 
-void action_member_join(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id)
+void action_member_join(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id,
+                        bool temporary)
 {
     struct json_out body = {0};
-    guild_member(c, m, guild_id, user_id);
+    guild_member(c, m, guild_id, user_id, temporary);
     struct member now = {.guild_id = guild_id, .user_id = user_id, .joined_at_ms = m->now_ms};
     struct member_ref who = {&now, model_user(m, user_id)};
     dispatch_guild_member(&body, "GUILD_MEMBER_ADD", &who);
@@ -226,7 +228,9 @@ void action_member_update(struct change *c, struct model *m, const struct guild_
     const struct member *was = model_member(g, now->user_id);
     struct member_ref who = {now, model_user(m, now->user_id)};
     struct json_out body = {0};
-    member_copy(&change_row(c, ROW_MEMBER)->member, now);
+    struct member *row = &change_row(c, ROW_MEMBER)->member;
+    member_copy(row, now);
+    row->temporary = now->temporary && !now->role_count; /* with a role one stays */
     effect_for(c, EFFECT_PERMISSIONS_CHANGED, g->row.id, 0, now->user_id);
     dispatch_guild_member(&body, "GUILD_MEMBER_UPDATE", &who);
     struct effect e = {.kind = EFFECT_EVENT,

@@ -47,7 +47,9 @@ void action_role_update(struct change *c, const struct role *now);
 void action_channels_update(struct change *c, const struct channel *now, size_t count);
 void action_roles_update(struct change *c, const struct role *now, size_t count);
 void action_role_delete(struct change *c, uint64_t guild_id, uint64_t role_id);
-void action_member_join(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id);
+/* `temporary`: leaves with the last session, unless given a role meanwhile. */
+void action_member_join(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id,
+                        bool temporary);
 void action_member_leave(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id);
 void action_member_update(struct change *c, struct model *m, const struct guild_state *g,
                           const struct member *now);
@@ -57,6 +59,8 @@ void action_member_update(struct change *c, struct model *m, const struct guild_
 /* Out, if a member, and not in again. */
 void action_ban(struct change *c, struct model *m, const struct guild_state *g, uint64_t user_id,
                 const char *reason);
+/* What they have said in the guild from this id on goes, and who saw it is told. */
+void action_words_delete(struct change *c, uint64_t guild_id, uint64_t user_id, uint64_t since_id);
 void action_unban(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id);
 /* The reply is the invite. */
 void action_invite_create(struct change *c, const struct model *m, const struct invite *i);

@@ -19,6 +19,13 @@ void action_ban(struct change *c, struct model *m, const struct guild_state *g, 
     json_out_free(&body);
 }
 
+void action_words_delete(struct change *c, uint64_t guild_id, uint64_t user_id, uint64_t since_id)
+{
+    struct store_row *r = change_row(c, ROW_WORDS);
+    r->remove = true;
+    r->words = (struct words){guild_id, user_id, since_id};
+}
+
 void action_unban(struct change *c, struct model *m, uint64_t guild_id, uint64_t user_id)
 {
     const struct user *u = model_user(m, user_id);
@@ -79,7 +86,7 @@ void object_invite(struct json_out *o, const struct model *m, const struct invit
     out_field_int(o, "uses", i->uses);
     out_field_int(o, "max_uses", i->max_uses);
     out_field_int(o, "max_age", i->max_age_s);
-    out_field_bool(o, "temporary", false);
+    out_field_bool(o, "temporary", i->temporary);
     out_field_time(o, "created_at", i->created_ms);
     out_field_time_or_null(o, "expires_at", i->max_age_s ? i->created_ms + INT64_C(1000) * i->max_age_s : 0);
     if (g && online != UINT64_MAX) {
@@ -132,7 +139,7 @@ void action_invite_use(struct change *c, struct model *m, const struct invite *i
         action_invite_delete(c, m, i);
     else
         change_row(c, ROW_INVITE)->invite = now;
-    action_member_join(c, m, i->guild_id, user_id);
+    action_member_join(c, m, i->guild_id, user_id, i->temporary);
     invite_reply(c, m, &now);
 }
 

@@ -96,18 +96,23 @@ void admin_member_ban(struct admin *a)
 {
     const struct guild_state *g = admin_guild(a);
     const struct user *u = g ? admin_account(a) : NULL;
-    const char *reason;
     if (!u)
         return;
-    reason = admin_text(a, "reason");
-    if (u->id == g->row.owner_id || id_map_get(&g->bans, u->id) || (reason && strlen(reason) > 512)) {
+    const char *reason = admin_text(a, "reason");
+    uint64_t days = admin_id(a, "delete_days");
+    if (u->id == g->row.owner_id || id_map_get(&g->bans, u->id) || (reason && strlen(reason) > 512) ||
+        days > 7) {
         admin_fail(a, u->id == g->row.owner_id      ? "the owner cannot be banned"
                       : id_map_get(&g->bans, u->id) ? "is banned already"
+                      : days > 7                    ? "delete_days: 0 to 7"
                                                     : "reason: at most 512 bytes");
         return;
     }
     a->change = change_begin(a->m, NULL, g->row.id);
     action_ban(a->change, a->m, g, u->id, reason);
+    if (days)
+        action_words_delete(a->change, g->row.id, u->id,
+                            snowflake_floor(a->m->now_ms - (int64_t)days * 86400000));
     admin_commit(a,
                  json_pack("{s:o, s:o}", "guild", admin_id_json(g->row.id), "account", admin_id_json(u->id)));
 }
@@ -149,11 +154,11 @@ static json_t *invite_json(const struct invite *i)
 {
     char code[INVITE_CODE_MAX];
     invite_code_write(i->id, code);
-    return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "code", code, "guild",
+    return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:b}", "code", code, "guild",
                      admin_id_json(i->guild_id), "channel", admin_id_json(i->channel_id), "inviter",
                      admin_id_json(i->inviter_id), "created_ms", (json_int_t)i->created_ms, "max_age",
                      (json_int_t)i->max_age_s, "max_uses", (json_int_t)i->max_uses, "uses",
-                     (json_int_t)i->uses);
+                     (json_int_t)i->uses, "temporary", (int)i->temporary);
 }
 
 void admin_invite_create(struct admin *a)
@@ -174,7 +179,8 @@ void admin_invite_create(struct admin *a)
                          .inviter_id = g->row.owner_id,
                          .created_ms = a->m->now_ms,
                          .max_age_s = (uint32_t)age,
-                         .max_uses = (uint32_t)uses};
+                         .max_uses = (uint32_t)uses,
+                         .temporary = json_is_true(json_object_get(a->args, "temporary"))};
     a->change = change_begin(a->m, NULL, g->row.id);
     action_invite_create(a->change, a->m, &now);
     admin_commit(a, invite_json(&now));

@@ -76,6 +76,8 @@ static void change_done(struct store_op *op, void *ctx)
         for (size_t i = 0; i < op->row_count; i++)
             model_apply(m, &op->rows[i]);
         effects_publish(m, op);
+        for (size_t i = 0; i < op->more_count; i++)
+            effects_publish(m, &(struct store_op){.entry = op->more[i]});
     }
     if (c->done)
         c->done(c->ctx, op->status, c->http_status, c->body);

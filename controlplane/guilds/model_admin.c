@@ -195,7 +195,7 @@ static void guild_join(struct admin *a)
         return;
     }
     a->change = change_begin(a->m, NULL, g->row.id);
-    action_member_join(a->change, a->m, g->row.id, u->id);
+    action_member_join(a->change, a->m, g->row.id, u->id, false);
     admin_commit(a,
                  json_pack("{s:o, s:o}", "guild", admin_id_json(g->row.id), "account", admin_id_json(u->id)));
 }
@@ -371,10 +371,10 @@ static const struct admin_verb verbs[] = {
     {{"member show", "guild, account", "a member with roles and permissions"}, admin_member_show},
     {{"member update", "guild, account, [nick]", "sets a nickname"}, admin_member_update},
     {{"member kick", "guild, account", "ends the membership"}, guild_leave},
-    {{"member ban", "guild, account, [reason]", "puts out and keeps out"}, admin_member_ban},
+    {{"member ban", "guild, account, [reason], [delete_days=0]", "puts out and keeps out"}, admin_member_ban},
     {{"member unban", "guild, account", "ends a ban"}, admin_member_unban},
     {{"member bans", "guild", "lists who is banned"}, admin_member_bans},
-    {{"invite create", "channel, [max_age=86400], [max_uses=0]", "makes an invite"}, admin_invite_create},
+    {{"invite create", "channel, [max_age=86400], [max_uses=0], [temporary]", "makes an invite"}, admin_invite_create},
     {{"invite list", "guild", "lists invites"}, admin_invite_list},
     {{"invite show", "code", "an invite"}, admin_invite_show},
     {{"invite delete", "code", "voids an invite"}, admin_invite_delete},

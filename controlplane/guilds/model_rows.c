@@ -379,6 +379,8 @@ static void model_put(struct model *m, const struct store_row *r)
     case ROW_INVITE:
         model_put_invite(m, &r->invite);
         break;
+    case ROW_WORDS:
+        break;
     }
 }
 
@@ -415,6 +417,8 @@ void model_apply(struct model *m, const struct store_row *r)
         break;
     case ROW_INVITE:
         model_remove_invite(m, r->invite.id);
+        break;
+    case ROW_WORDS: /* messages are not in the model */
         break;
     }
 }

@@ -72,6 +72,7 @@ struct member {
     uint64_t *roles; /* ids, without @everyone */
     size_t role_count;
     bool deaf, mute;
+    bool temporary; /* joined by a temporary invite, and has had no role since */
 };
 
 struct guild {
@@ -94,6 +95,7 @@ struct invite {
     uint32_t max_age_s; /* 0: for ever */
     uint32_t max_uses;  /* 0: any number */
     uint32_t uses;
+    bool temporary; /* whoever joins by it leaves with the last session, unless given a role meanwhile */
 };
 
 /* A file of a message. Whoever knows the key may read it. */

@@ -118,7 +118,7 @@ void dispatch_invite_create(struct json_out *o, const struct invite *i, const ch
     }
     out_field_int(o, "max_age", i->max_age_s);
     out_field_int(o, "max_uses", i->max_uses);
-    out_field_bool(o, "temporary", false);
+    out_field_bool(o, "temporary", i->temporary);
     out_field_int(o, "uses", i->uses);
     out_field_int(o, "type", 0);
     out_field_time_or_null(o, "expires_at", i->max_age_s ? i->created_ms + INT64_C(1000) * i->max_age_s : 0);

@@ -12,7 +12,8 @@
 #define MAX_AGE_S        604800
 #define MAX_USES         100
 #define MAX_AGE_S_USUAL  86400
-#define DELETE_SECONDS_S 604800
+#define DAY_S            86400
+#define DELETE_SECONDS_S (7 * DAY_S)
 
 /* ---- bans ---- */
 
@@ -73,25 +74,32 @@ void rest_ban_get(struct rest_call *c)
     rest_send_out(c, 200, &body);
 }
 
-/* Messages are not deleted with a ban: whoever asks for that is told so. */
-static bool no_deletion(struct rest_call *c)
+/* From which id on the banned one's messages go; 0: they stay. False when it has answered. */
+static bool deletion(struct rest_call *c, uint64_t *since_id)
 {
     int64_t seconds = 0, days = 0;
     if (!field_int(c, "delete_message_seconds", 0, DELETE_SECONDS_S, &seconds, NULL) ||
         !field_int(c, "delete_message_days", 0, 7, &days, NULL))
         return false;
-    if (!seconds && !days)
-        return true;
-    rest_invalid(c, seconds ? "delete_message_seconds" : "delete_message_days", "NUMBER_TYPE_MAX",
-                 "Messages are not deleted with a ban: 0 is the only value.");
-    return false;
+    seconds = seconds ? seconds : days * DAY_S;
+    *since_id = seconds ? snowflake_floor(c->m->now_ms - 1000 * seconds) : 0;
+    return true;
+}
+
+static void ban(struct rest_call *c, struct change *change, uint64_t id, const char *reason,
+                uint64_t since_id)
+{
+    action_ban(change, c->m, c->guild, id, reason);
+    if (since_id)
+        action_words_delete(change, c->guild->row.id, id, since_id);
 }
 
 void rest_ban_put(struct rest_call *c)
 {
     uint64_t id = c->match.user_id;
     const char *reason = c->reason;
-    if (!no_deletion(c) || !field_text(c, "reason", 0, 512, &reason, NULL))
+    uint64_t since_id;
+    if (!deletion(c, &since_id) || !field_text(c, "reason", 0, 512, &reason, NULL))
         return;
     if (!model_user(c->m, id)) {
         rest_unknown(c, 10013);
@@ -104,7 +112,7 @@ void rest_ban_put(struct rest_call *c)
         return;
     }
     struct change *change = rest_change(c);
-    action_ban(change, c->m, c->guild, id, reason);
+    ban(c, change, id, reason, since_id);
     rest_commit(c, change);
 }
 
@@ -167,7 +175,7 @@ static void ids_out(struct json_out *o, const char *key, const uint64_t *ids, si
 void rest_bans_post(struct rest_call *c)
 {
     size_t count, banned = 0;
-    uint64_t *ids = no_deletion(c) ? bulk_ids(c, &count) : NULL;
+    uint64_t since_id, *ids = deletion(c, &since_id) ? bulk_ids(c, &count) : NULL;
     struct json_out body = {0};
     if (!ids)
         return;
@@ -176,7 +184,7 @@ void rest_bans_post(struct rest_call *c)
         uint64_t id = ids[i];
         if (!bannable(c, id))
             continue;
-        action_ban(change, c->m, c->guild, id, c->reason);
+        ban(c, change, id, c->reason, since_id);
         ids[i] = ids[banned];
         ids[banned++] = id;
     }
@@ -206,6 +214,7 @@ static const struct invite *invite_alike(const struct rest_call *c, const struct
     for (size_t at = 0; (i = id_map_next(&c->guild->invites, &at));)
         if (i->channel_id == want->channel_id && i->inviter_id == want->inviter_id &&
             i->max_age_s == want->max_age_s && i->max_uses == want->max_uses && !i->uses &&
+            i->temporary == want->temporary &&
             (!i->max_age_s || i->created_ms + INT64_C(500) * i->max_age_s > c->m->now_ms))
             return i;
     return NULL;
@@ -244,10 +253,6 @@ void rest_invite_post(struct rest_call *c)
         !field_int(c, "max_uses", 0, MAX_USES, &uses, NULL) || !field_bool(c, "unique", &unique, NULL) ||
         !field_bool(c, "temporary", &temporary, NULL))
         return;
-    if (temporary) {
-        rest_invalid(c, "temporary", "BASE_TYPE_CHOICES", "Membership is not temporary here.");
-        return;
-    }
     if (c->channel->type == CHANNEL_CATEGORY) {
         rest_error(c, 403, 50024, "Cannot execute action on this channel type");
         return;
@@ -258,7 +263,8 @@ void rest_invite_post(struct rest_call *c)
                          .inviter_id = c->user_id,
                          .created_ms = c->m->now_ms,
                          .max_age_s = (uint32_t)age,
-                         .max_uses = (uint32_t)uses};
+                         .max_uses = (uint32_t)uses,
+                         .temporary = temporary};
     const struct invite *have = unique ? NULL : invite_alike(c, &now);
     if (have) {
         invite_reply(c, have, UINT64_MAX);

@@ -16,6 +16,7 @@
 #include "controlplane/sessions/gateway.h"
 #include "controlplane/sessions/starts.h"
 #include "controlplane/sessions/session_table.h"
+#include "controlplane/sessions/visitors.h"
 #include "controlplane/voice/voice.h"
 #include "token.h"
 
@@ -75,6 +76,7 @@ void control_open(struct control *c, struct region_link *l, struct model *m,
     drain_open(c);
     audiences_open(c);
     lists_open(c);
+    visitors_open(c);
     inputs_open(&c->inputs, l, control_input, c);
 }
 
@@ -270,6 +272,9 @@ static void due(struct control *c, const struct deadline *d)
         break;
     case DEADLINE_LISTS:
         lists_flush(c);
+        break;
+    case DEADLINE_VISITORS:
+        visitors_due(c);
         break;
     }
 }

@@ -15,6 +15,7 @@
 #include "controlplane/sessions/drain.h"
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
+#include "controlplane/sessions/visitors.h"
 #include "controlplane/voice/voice.h"
 
 #define RATE_WINDOW_MS 60000u
@@ -305,5 +306,7 @@ void gateway_end(struct control *c, uint32_t session, uint16_t code)
     struct verb_session_ref *v = link_verb(c->link, s->worker, VERB_SESSION_END, sizeof *v);
     *v = (struct verb_session_ref){.session = session, .generation = s->generation, .close_code = code};
     log_event(LOG_INFO, "session_end", "session=%u user=%" PRIu64 " code=%u", session, s->user_id, code);
+    uint64_t user_id = s->user_id;
     session_give(c, session);
+    visitors_gone(c, user_id);
 }

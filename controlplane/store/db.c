@@ -64,7 +64,9 @@ static const char *const schema[DB_SCHEMA_VERSION] = {
     "  max_uses INTEGER NOT NULL, uses INTEGER NOT NULL);"
     "CREATE INDEX invites_guild ON invites(guild_id);"
     "CREATE INDEX invites_channel ON invites(channel_id);",
-    "DROP INDEX requests;"};
+    "DROP INDEX requests;"
+    "ALTER TABLE members ADD COLUMN temporary INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE invites ADD COLUMN temporary INTEGER NOT NULL DEFAULT 0;"};
 
 static const char *const statement_sql[DB_STATEMENTS] = {
 #define DB_STATEMENT_TEXT(name, sql) sql,

@@ -62,6 +62,8 @@
                       "ORDER BY id DESC LIMIT ?")                                                            \
     X(HISTORY_AFTER, "SELECT " MESSAGE_COLUMNS " FROM messages WHERE channel_id = ? AND id > ? "             \
                      "ORDER BY id LIMIT ?")                                                                  \
+    X(WORDS_OF, "SELECT m.channel_id, m.id FROM channels c CROSS JOIN messages m "                           \
+                "ON m.channel_id = c.id AND m.id >= ?3 WHERE c.guild_id = ?1 AND m.author_id = ?2")          \
     X(LAST_MESSAGE, "SELECT max(id) FROM messages WHERE channel_id = ?")                                     \
     X(REACTION_PUT, "INSERT OR IGNORE INTO reactions(message_id, emoji, user_id, made_id) "                  \
                     "VALUES (?, ?, ?, ?)")                                                                   \
@@ -100,7 +102,7 @@
     X(OVERWRITE_PUT, "INSERT INTO overwrites(channel_id, id, member, allow, deny) VALUES (?, ?, ?, ?, ?)")   \
     X(OVERWRITES_DROP, "DELETE FROM overwrites WHERE channel_id = ?")                                        \
     X(MEMBER_PUT, "INSERT OR REPLACE INTO members(guild_id, user_id, nick, joined_ms, timeout_ms, deaf, "    \
-                  "mute) VALUES (?, ?, ?, ?, ?, ?, ?)")                                                      \
+                  "mute, temporary) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                                        \
     X(MEMBER_DROP, "DELETE FROM members WHERE guild_id = ? AND user_id = ?")                                 \
     X(MEMBER_ROLE_PUT, "INSERT INTO member_roles(guild_id, user_id, role_id) VALUES (?, ?, ?)")              \
     X(MEMBER_ROLES_DROP, "DELETE FROM member_roles WHERE guild_id = ? AND user_id = ?")                      \
@@ -108,13 +110,13 @@
     X(BAN_DROP, "DELETE FROM bans WHERE guild_id = ? AND user_id = ?")                                       \
     X(GUILD_BANS_DROP, "DELETE FROM bans WHERE guild_id = ?")                                                \
     X(INVITE_PUT, "INSERT OR REPLACE INTO invites(id, guild_id, channel_id, inviter_id, created_ms, "        \
-                  "max_age_s, max_uses, uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                              \
+                  "max_age_s, max_uses, uses, temporary) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")                \
     X(INVITE_DROP, "DELETE FROM invites WHERE id = ?")                                                       \
     X(CHANNEL_INVITES_DROP, "DELETE FROM invites WHERE channel_id = ?")                                      \
     X(GUILD_INVITES_DROP, "DELETE FROM invites WHERE guild_id = ?")                                          \
     X(LOAD_BANS, "SELECT guild_id, user_id, reason FROM bans")                                               \
-    X(LOAD_INVITES, "SELECT id, guild_id, channel_id, inviter_id, created_ms, max_age_s, max_uses, uses "    \
-                    "FROM invites")                                                                          \
+    X(LOAD_INVITES, "SELECT id, guild_id, channel_id, inviter_id, created_ms, max_age_s, max_uses, uses, "   \
+                    "temporary FROM invites")                                                                \
     X(LOAD_USERS, "SELECT id, username, global_name, avatar, flags, bot FROM accounts")                      \
     X(LOAD_TOKENS, "SELECT hash, user_id, created_ms FROM tokens")                                           \
     X(LOAD_GUILDS, "SELECT id, owner_id, name, icon, description, afk_channel_id, afk_timeout, "             \
@@ -124,7 +126,8 @@
     X(LOAD_CHANNELS, "SELECT id, guild_id, parent_id, type, name, topic, position, nsfw, bitrate, "          \
                      "user_limit, rate_limit_per_user, recipient_a, recipient_b FROM channels")              \
     X(LOAD_OVERWRITES, "SELECT id, member, allow, deny FROM overwrites WHERE channel_id = ?")                \
-    X(LOAD_MEMBERS, "SELECT guild_id, user_id, nick, joined_ms, timeout_ms, deaf, mute FROM members")        \
+    X(LOAD_MEMBERS, "SELECT guild_id, user_id, nick, joined_ms, timeout_ms, deaf, mute, temporary "          \
+                    "FROM members")                                                                          \
     X(LOAD_REQUESTS, "SELECT boot, worker, entry, id FROM outbox WHERE boot IS NOT NULL ORDER BY id")        \
     X(LOAD_MEMBER_ROLES,                                                                                     \
       "SELECT role_id FROM member_roles WHERE guild_id = ? AND user_id = ? ORDER BY role_id")
@@ -179,6 +182,9 @@ int db_outbox_view(struct db *d, struct store_op *op);
 /* One operation. Sets op->status for what is no error of the disk; returns SQLITE_OK or the disk's error. */
 int db_mutate(struct db *d, struct store_op *op, uint64_t *outbox_next);
 int db_read(struct db *d, struct store_op *op);
+int db_message_drop(struct db *d, uint64_t channel_id, uint64_t id);
+/* words.c: removes them, and puts what there is to tell of it behind op->more, without ids. */
+int db_words_drop(struct db *d, const struct words *w, struct store_op *op);
 /* The recorded outcome of the operation's key, if there is one (op->replayed). */
 int db_replay(struct db *d, struct store_op *op);
 int db_put_row(struct db *d, const struct store_row *r);

@@ -60,6 +60,7 @@ static void row_clear(struct store_row *r)
     case ROW_TOKEN:
     case ROW_NOTE:
     case ROW_INVITE:
+    case ROW_WORDS:
         break;
     }
 }
@@ -71,6 +72,11 @@ void store_op_unanswer(struct store_op *op)
     free(op->views);
     free(op->pinned_ms);
     free(op->entry.payload);
+    for (size_t i = 0; i < op->more_count; i++)
+        free(op->more[i].payload);
+    free(op->more);
+    op->more = NULL;
+    op->more_count = 0;
     op->views = NULL;
     op->pinned_ms = NULL;
     op->view_count = 0;

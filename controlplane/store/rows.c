@@ -25,8 +25,8 @@ static int put_channel(struct db *d, const struct channel *c)
 
 static int put_member(struct db *d, const struct member *m)
 {
-    int rc = db_run(d, DB_MEMBER_PUT, "iitiiii", m->guild_id, m->user_id, m->nick, m->joined_at_ms,
-                    m->timeout_until_ms, I(m->deaf), I(m->mute));
+    int rc = db_run(d, DB_MEMBER_PUT, "iitiiiii", m->guild_id, m->user_id, m->nick, m->joined_at_ms,
+                    m->timeout_until_ms, I(m->deaf), I(m->mute), I(m->temporary));
     if (rc == SQLITE_OK)
         rc = db_run(d, DB_MEMBER_ROLES_DROP, "ii", m->guild_id, m->user_id);
     for (size_t i = 0; rc == SQLITE_OK && i < m->role_count; i++)
@@ -60,8 +60,8 @@ int db_put_row(struct db *d, const struct store_row *r)
     case ROW_BAN:
         return db_run(d, DB_BAN_PUT, "iit", r->ban.guild_id, r->ban.user_id, r->ban.reason);
     case ROW_INVITE:
-        return db_run(d, DB_INVITE_PUT, "iiiiiiii", i->id, i->guild_id, i->channel_id, i->inviter_id,
-                      i->created_ms, I(i->max_age_s), I(i->max_uses), I(i->uses));
+        return db_run(d, DB_INVITE_PUT, "iiiiiiiii", i->id, i->guild_id, i->channel_id, i->inviter_id,
+                      i->created_ms, I(i->max_age_s), I(i->max_uses), I(i->uses), I(i->temporary));
     default:
         return put_member(d, &r->member);
     }
@@ -283,7 +283,8 @@ static int load_member(struct load *l, sqlite3_stmt *s)
                        .joined_at_ms = sqlite3_column_int64(s, 3),
                        .timeout_until_ms = sqlite3_column_int64(s, 4),
                        .deaf = sqlite3_column_int(s, 5),
-                       .mute = sqlite3_column_int(s, 6)};
+                       .mute = sqlite3_column_int(s, 6),
+                       .temporary = sqlite3_column_int(s, 7)};
     sqlite3_stmt *r = db_bind(l->d, DB_LOAD_MEMBER_ROLES, "ii", m.guild_id, m.user_id);
     int rc = r ? SQLITE_DONE : sqlite3_extended_errcode(l->d->handle);
     while (r && (rc = sqlite3_step(r)) == SQLITE_ROW) {
@@ -316,7 +317,8 @@ static int load_invite(struct load *l, sqlite3_stmt *s)
                        .created_ms = sqlite3_column_int64(s, 4),
                        .max_age_s = (uint32_t)db_u64(s, 5),
                        .max_uses = (uint32_t)db_u64(s, 6),
-                       .uses = (uint32_t)db_u64(s, 7)};
+                       .uses = (uint32_t)db_u64(s, 7),
+                       .temporary = sqlite3_column_int(s, 8)};
     l->to->invite(l->to->ctx, &i);
     return SQLITE_OK;
 }

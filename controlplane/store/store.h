@@ -85,7 +85,8 @@ enum store_row_kind {
     ROW_TOKEN,
     ROW_NOTE,
     ROW_BAN,
-    ROW_INVITE
+    ROW_INVITE,
+    ROW_WORDS
 };
 
 /* Only the hash of a token is kept. */
@@ -110,6 +111,12 @@ struct note {
     uint8_t length;
 };
 
+/* What somebody has said in a guild from this id on: only to be removed. The operation says what is gone in
+ * entries of their own (`more`). */
+struct words {
+    uint64_t guild_id, user_id, since_id;
+};
+
 /* A row to put (whole, replacing) or to remove (by its ids; a guild takes everything in it along, a channel
  * its messages). */
 struct store_row {
@@ -125,6 +132,7 @@ struct store_row {
         struct note note;
         struct ban ban;
         struct invite invite;
+        struct words words;
     };
 };
 
@@ -182,6 +190,8 @@ struct store_op {
     bool replayed; /* the outcome of an earlier submission with this key: already in the outbox, do not
                       publish again */
     struct outbox_entry entry;
+    struct outbox_entry *more; /* CHANGE: further entries behind it, of removed words */
+    size_t more_count;
     struct message_view *views; /* CREATE, EDIT: the one message. GET, HISTORY: those found */
     size_t view_count;
     int64_t *pinned_ms; /* PINS: by view */

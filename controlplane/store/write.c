@@ -33,16 +33,21 @@ int db_replay(struct db *d, struct store_op *op)
     return rc == SQLITE_OK && op->replayed ? db_outbox_view(d, op) : rc;
 }
 
+static int outbox_put(struct db *d, const struct outbox_entry *e, const struct request_key *k)
+{
+    int rc = db_run(d, DB_OUTBOX_PUT, "iiiiiitbii", e->id, (uint64_t)e->kind, e->channel_id, e->message_id,
+                    e->user_id, e->author_id, e->payload, key_given(k) ? (const void *)k->boot : NULL,
+                    (int)sizeof k->boot, (uint64_t)k->worker, k->entry);
+    if (d->keys && rc == SQLITE_OK)
+        keys_note(d->keys, e->id, k);
+    return rc;
+}
+
 /* The operation has changed something: this is what there is to publish, and the key is used up. */
 static int write_outbox(struct db *d, struct store_op *op, struct outbox_entry e, uint64_t *outbox_next)
 {
-    bool keyed = key_given(&op->key);
     e.id = (*outbox_next)++;
-    int rc = db_run(d, DB_OUTBOX_PUT, "iiiiiitbii", e.id, (uint64_t)e.kind, e.channel_id, e.message_id,
-                    e.user_id, e.author_id, e.payload, keyed ? (const void *)op->key.boot : NULL,
-                    (int)sizeof op->key.boot, (uint64_t)op->key.worker, op->key.entry);
-    if (d->keys && rc == SQLITE_OK)
-        keys_note(d->keys, e.id, &op->key);
+    int rc = outbox_put(d, &e, &op->key);
     e.payload = text_copy(e.payload);
     op->entry = e;
     return rc;
@@ -343,7 +348,7 @@ static int write_pin(struct db *d, struct store_op *op, uint64_t *outbox_next)
     return rc;
 }
 
-static int message_drop(struct db *d, uint64_t channel_id, uint64_t id)
+int db_message_drop(struct db *d, uint64_t channel_id, uint64_t id)
 {
     static const enum db_statement drops[] = {DB_MESSAGE_DROP, DB_FILES_DROP, DB_PIN_DROP};
     int rc = SQLITE_OK;
@@ -364,7 +369,7 @@ static int write_delete(struct db *d, struct store_op *op, uint64_t *outbox_next
         op->status = STORE_NOT_AUTHOR;
         return SQLITE_OK;
     }
-    rc = message_drop(d, op->channel_id, op->message_id);
+    rc = db_message_drop(d, op->channel_id, op->message_id);
     return rc == SQLITE_OK
                ? write_outbox(d, op, message_entry(op, OUTBOX_MESSAGE_DELETE, author_id), outbox_next)
                : rc;
@@ -378,7 +383,7 @@ static int write_delete_many(struct db *d, struct store_op *op, uint64_t *outbox
     if (!list)
         abort();
     for (size_t i = 0; rc == SQLITE_OK && i < op->id_count; i++) {
-        rc = message_drop(d, op->channel_id, op->ids[i]);
+        rc = db_message_drop(d, op->channel_id, op->ids[i]);
         used += (size_t)snprintf(list + used, 22, "%s%llu", used ? "," : "", (unsigned long long)op->ids[i]);
     }
     struct outbox_entry e = message_entry(op, OUTBOX_MESSAGES_DELETE, 0);
@@ -446,14 +451,27 @@ static int write_reactions_clear(struct db *d, struct store_op *op, uint64_t *ou
     return write_outbox(d, op, e, outbox_next);
 }
 
+static int change_row(struct db *d, struct store_op *op, const struct store_row *r)
+{
+    if (r->kind == ROW_WORDS)
+        return db_words_drop(d, &r->words, op);
+    return r->remove ? db_remove_row(d, r) : db_put_row(d, r);
+}
+
 static int write_change(struct db *d, struct store_op *op, uint64_t *outbox_next)
 {
+    static const struct request_key none;
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < op->row_count; i++)
-        rc = op->rows[i].remove ? db_remove_row(d, &op->rows[i]) : db_put_row(d, &op->rows[i]);
+        rc = change_row(d, op, &op->rows[i]);
     if (rc != SQLITE_OK)
         return rc;
-    return write_outbox(d, op, message_entry(op, OUTBOX_CHANGE, 0), outbox_next);
+    rc = write_outbox(d, op, message_entry(op, OUTBOX_CHANGE, 0), outbox_next);
+    for (size_t i = 0; rc == SQLITE_OK && i < op->more_count; i++) {
+        op->more[i].id = (*outbox_next)++;
+        rc = outbox_put(d, &op->more[i], &none);
+    }
+    return rc;
 }
 
 int db_mutate(struct db *d, struct store_op *op, uint64_t *outbox_next)

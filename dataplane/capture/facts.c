@@ -47,6 +47,7 @@ static const struct fact facts[] = {
     FACT(voice_heartbeat_interval_ms),
     FACT(payload_max),
     FACT(body_max),
+    FACT(upload_max),
     FACT(handshake_us),
     FACT(head_us),
     FACT(keep_alive_us),
@@ -63,7 +64,7 @@ static const struct fact facts[] = {
 
 /* Whoever adds a key to struct worker_config adds it above. */
 _Static_assert(sizeof(struct tcp_config) == 64 && sizeof(struct voice_config) == 28, "a fact is missing");
-_Static_assert(sizeof(struct worker_config) - offsetof(struct worker_config, tls_port) == 100,
+_Static_assert(sizeof(struct worker_config) - offsetof(struct worker_config, tls_port) == 108,
                "a fact is missing");
 
 #define FACTS (sizeof facts / sizeof *facts)

@@ -340,6 +340,7 @@ unsigned http_refusal_status(enum drop_reason why)
     case DROP_HTTP_CODING:
         return 501;
     case DROP_CONTROL_RING_FULL:
+    case DROP_HTTP_UPLOADS_FULL:
         return 503;
     case DROP_HTTP_NO_ANSWER:
         return 504;

@@ -142,6 +142,26 @@ sends_close_notify() {
     s_client_get -msg | grep -q 'close_notify'
 }
 
+# send_file BYTES CURL-OPTION …: a message with so long a file; prints status and answer.
+send_file() {
+    head -c "$1" /dev/urandom >"$WORK/file.bin"
+    get --max-time 60 -w '\n%{http_code}' -F 'payload_json={"content":"a file"};type=application/json' \
+        -F "files[0]=@$WORK/file.bin" "${@:2}" "$VOXPOP_API/v10/channels/$VOXPOP_TEXT_CHANNEL/messages"
+}
+
+# More than a ring's entry holds: the body waits in the region, and the answer with it comes in parts.
+long_file_comes_back() {
+    local answer
+    answer=$(send_file 6000000 -H "Authorization: Bot $VOXPOP_TOKEN_1" "$@") || return 1
+    same status "$(tail -n 1 <<<"$answer")" 200 &&
+        get --max-time 60 -o "$WORK/back.bin" "$(head -n 1 <<<"$answer" | jq -r '.attachments[0].url')" &&
+        cmp "$WORK/file.bin" "$WORK/back.bin"
+}
+
+long_file_is_refused() {
+    same status "$(send_file "$@" | tail -n 1)" 413
+}
+
 check "curl gets /gateway over IPv4" gets_gateway "$POP4"
 check "curl gets /gateway over IPv6" gets_gateway "[$POP6]"
 check "curl gets /gateway/bot with a token" gets_gateway_bot
@@ -154,6 +174,10 @@ check "an unknown route is 404" status_is 404 "$VOXPOP_API/v10/nothing"
 check "a missing token is 401" status_is 401 "$VOXPOP_API/v10/users/@me"
 check "a body may come in chunks" sends_chunked_body
 check "a body may wait for 100-continue" expects_continue
+check "a file of six megabytes comes back as it was sent" long_file_comes_back
+check "and so it does when it was sent in chunks" long_file_comes_back -H 'Transfer-Encoding: chunked'
+check "a file longer than configured is 413" long_file_is_refused 9000000 -H "Authorization: Bot $VOXPOP_TOKEN_1"
+check "a long file without a token is 413" long_file_is_refused 1000000
 check "pipelined requests are answered in order" pipelines
 for suite in TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256; do
     check "openssl s_client speaks $suite" speaks_suite "$suite"

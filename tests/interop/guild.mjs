@@ -121,8 +121,12 @@ async function manage(make, account) {
     await out();
     equal(await back(), 200, 'after a kick');
     await eventually(() => watcher.knows(guildId), 'it is in again');
+    const { json: words } = await rest('POST', `/channels/${text}/messages`, { as: 4, body: { content: 'my last words' } });
+    const kept = async () => (await manager.history(text, { limit: 10 })).includes(words.id);
+    truth(await kept(), 'the words are there');
     await manager.ban(guildId, watcher.id);
     await out();
+    truth(!(await kept()), 'the words went with the ban');
     equal(await manager.bans(guildId), [watcher.id], 'bans');
     equal(await back(), 403, 'while banned');
     await manager.unban(guildId, watcher.id);

@@ -276,9 +276,8 @@ static void names_of_options_have_hyphens_where_those_of_arguments_have_undersco
     assert_int_equal(ASKED("{\"ok\":true,\"result\":{}}\n", HERE, "invite", "create", "5", "--max-age", "60",
                            "--max-uses=2"),
                      0);
-    assert_string_equal(
-        request,
-        "{\"verb\":\"invite.create\",\"args\":{\"channel\":\"5\",\"max_age\":\"60\",\"max_uses\":\"2\"}}\n");
+    assert_string_equal(request, "{\"verb\":\"invite.create\",\"args\":{\"channel\":\"5\",\"max_age\":\"60\","
+                                 "\"max_uses\":\"2\",\"temporary\":false}}\n");
     assert_int_equal(RUN(HERE, "invite", "create", "5", "--max_age", "60"), 2);
     assert_int_equal(RUN("completion"), 0);
     assert_non_null(strstr(out, " --max-age"));

@@ -131,6 +131,163 @@ static void who_joins_or_leaves_a_guild_is_told(void **state)
     finish(w);
 }
 
+/* ---- uploads ---- */
+
+/* As a worker leaves them: a body behind the head in the connection's blocks, and a request that tells of it.
+ */
+static struct client *upload(struct world *w, const char *head, const char *body)
+{
+    union {
+        struct notice_request n;
+        char bytes[1024];
+    } m = {.n = {.method = 3, .keep_alive = 1}};
+    char path[96], authorization[128];
+    snprintf(path, sizeof path, "/api/v10/channels/%llu/messages", ID(w->text));
+    snprintf(authorization, sizeof authorization, "Bot %s", w->token[0]);
+    const char *texts[REQUEST_TEXTS] = {path, "", authorization, "multipart/form-data; boundary=edge",
+                                        "",   ""};
+    struct client *c = client_request(w, 0, 1, "/gateway", NULL);
+    world_run(w);
+    struct connection *n = connection_of(&w->region, c->handle, NULL);
+    struct pool *blocks = region_part(&w->region, 0, PART_BLOCKS);
+    txn_begin(&w->worker[0].txn);
+    assert_true(chain_append(&n->carry, blocks, &w->worker[0].txn, head, (uint32_t)strlen(head)));
+    assert_true(chain_append(&n->carry, blocks, &w->worker[0].txn, body, (uint32_t)strlen(body)));
+    txn_commit(&w->worker[0].txn);
+    txn_publish(&w->worker[0].txn);
+    n->http.phase = HTTP_PHASE_ASKED;
+    m.n.connection = c->handle;
+    m.n.carried = (uint32_t)strlen(body);
+    m.n.carried_at = (uint32_t)strlen(head);
+    size_t at = sizeof m.n;
+    for (int i = 0; i < REQUEST_TEXTS; i++) {
+        m.n.length[i] = (uint32_t)strlen(texts[i]);
+        memcpy(m.bytes + at, texts[i], m.n.length[i]);
+        at += m.n.length[i];
+    }
+    c->http_length = 0;
+    notice(w, 0, NOTICE_REQUEST, &m, at);
+    return c;
+}
+
+static void a_body_too_long_for_the_ring_is_read_from_its_connection(void **state)
+{
+    static char head[2500], body[6000];
+    struct world *w;
+    begin(&w);
+    memset(head, 'h', sizeof head - 1); /* longer than a block */
+    int n =
+        snprintf(body, sizeof body,
+                 "--edge\r\nContent-Disposition: form-data; name=\"files[0]\"; filename=\"a.bin\"\r\n\r\n");
+    memset(body + n, 'f', 5000);
+    strcpy(body + n + 5000, "\r\n--edge--\r\n");
+    struct client *c = upload(w, head, body);
+    assert_true(control_step(&w->control, w->now_ms)); /* with the store */
+    world_restart(w);                                  /* and read once more by the next life */
+    world_run(w);
+    assert_non_null(strstr(c->http, " 200 OK"));
+    assert_non_null(strstr(c->http, "\"size\":5000"));
+    finish(w);
+}
+
+static void a_body_whose_connection_has_ended_meanwhile_is_no_request(void **state)
+{
+    struct world *w;
+    begin(&w);
+    struct client *c = upload(w, "head",
+                              "--edge\r\nContent-Disposition: form-data; name=\"payload_json\"\r\n\r\n"
+                              "{\"content\":\"x\"}\r\n--edge--\r\n");
+    struct connection *n = connection_of(&w->region, c->handle, NULL);
+    n->http.phase = HTTP_PHASE_REFUSED;
+    world_run(w);
+    assert_int_equal(c->http_length, 0);
+    char path[96];
+    snprintf(path, sizeof path, "/channels/%llu/messages", ID(w->text));
+    c = client_request(w, 0, 1, path, NULL);
+    world_run(w);
+    assert_non_null(strstr(c->http, "\r\n\r\n[]"));
+    finish(w);
+}
+
+/* ---- visitors ---- */
+
+/* bob is in a guild of ann's by an invite of these terms. */
+static uint64_t invite_bob(struct world *w, const char *terms)
+{
+    char path[96], code[16];
+    uint64_t guild = json_id(
+        world_admin(w, "guild create", "{\"name\":\"two\",\"owner\":\"%llu\"}", ID(w->user[0])), "id");
+    const json_t *g = world_admin(w, "channel list", "{\"guild\":\"%llu\"}", ID(guild));
+    uint64_t channel = json_id(json_array_get(json_object_get(g, "channels"), 0), "id");
+    snprintf(path, sizeof path, "/channels/%llu/invites", ID(channel));
+    struct client *made = client_request(w, 0, 3, path, terms);
+    world_run(w);
+    const char *at = strstr(made->http, "\"code\":\"");
+    assert_non_null(at);
+    snprintf(code, sizeof code, "%.10s", at + 8);
+    snprintf(path, sizeof path, "/invites/%s", code);
+    client_request(w, 1, 3, path, NULL);
+    world_run(w);
+    assert_non_null(model_member(model_guild(w->model, guild), w->user[1]));
+    return guild;
+}
+
+static bool bob_is_in(struct world *w, uint64_t guild)
+{
+    return model_member(model_guild(w->model, guild), w->user[1]) != NULL;
+}
+
+static void whoever_came_by_a_temporary_invite_leaves_with_the_last_session(void **state)
+{
+    struct world *w;
+    begin(&w);
+    struct client *a = client_login(w, 0, 0, ALL, ""), *b = client_login(w, 1, 1, ALL, ""),
+                  *again = client_login(w, 1, 0, ALL, "");
+    uint64_t kept = invite_bob(w, "{}"), left = invite_bob(w, "{\"temporary\":true}");
+    client_gone(w, b, 1000);
+    world_run(w);
+    assert_true(bob_is_in(w, left)); /* another session is there */
+    client_skip(a);
+    client_gone(w, again, 1000);
+    world_run(w);
+    assert_false(bob_is_in(w, left));
+    assert_true(bob_is_in(w, kept));
+    assert_int_equal(client_count_events(a, "GUILD_MEMBER_REMOVE"), 1);
+    world_restart(w);
+    assert_false(bob_is_in(w, left));
+    finish(w);
+}
+
+static void a_role_makes_a_temporary_member_stay(void **state)
+{
+    struct world *w;
+    begin(&w);
+    struct client *b = client_login(w, 1, 1, ALL, "");
+    uint64_t guild = invite_bob(w, "{\"temporary\":true}");
+    uint64_t role = json_id(
+        world_admin(w, "role create", "{\"guild\":\"%llu\",\"name\":\"r\",\"permissions\":\"0\"}", ID(guild)),
+        "id");
+    world_admin(w, "role give", "{\"guild\":\"%llu\",\"account\":\"%llu\",\"role\":\"%llu\"}", ID(guild),
+                ID(w->user[1]), ID(role));
+    client_gone(w, b, 1000);
+    world_run(w);
+    assert_true(bob_is_in(w, guild));
+    finish(w);
+}
+
+static void a_temporary_member_missed_by_a_dying_process_leaves_a_minute_after_the_start(void **state)
+{
+    struct world *w;
+    begin(&w);
+    uint64_t guild = invite_bob(w, "{\"temporary\":true}"); /* never logged in */
+    world_restart(w);
+    world_pass(w, 30000);
+    assert_true(bob_is_in(w, guild));
+    world_pass(w, 31000);
+    assert_false(bob_is_in(w, guild));
+    finish(w);
+}
+
 static void revoked_tokens_close_their_sessions(void **state)
 {
     struct world *w;
@@ -282,6 +439,11 @@ int main(void)
         cmocka_unit_test(typing_reaches_those_with_the_intent),
         cmocka_unit_test(who_cannot_see_a_channel_hears_nothing_of_it),
         cmocka_unit_test(who_joins_or_leaves_a_guild_is_told),
+        cmocka_unit_test(a_body_too_long_for_the_ring_is_read_from_its_connection),
+        cmocka_unit_test(a_body_whose_connection_has_ended_meanwhile_is_no_request),
+        cmocka_unit_test(whoever_came_by_a_temporary_invite_leaves_with_the_last_session),
+        cmocka_unit_test(a_role_makes_a_temporary_member_stay),
+        cmocka_unit_test(a_temporary_member_missed_by_a_dying_process_leaves_a_minute_after_the_start),
         cmocka_unit_test(revoked_tokens_close_their_sessions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

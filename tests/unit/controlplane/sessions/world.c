@@ -178,7 +178,7 @@ static bool handle_one(struct world *w)
 
 static bool drain(struct world *w)
 {
-    if (!w->requests.pending && w->answered)
+    if (!w->requests.pending && w->answered && !w->model->changing.count)
         return false;
     assert(store_wait(w->model->store, 10000));
     store_drain(w->model->store, 64);

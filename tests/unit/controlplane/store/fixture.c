@@ -5,11 +5,14 @@
 #include "tests/unit/controlplane/store/fixture.h"
 
 #include <assert.h>
+#include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #define NOW_MS INT64_C(1750000000000)
 
@@ -258,4 +261,24 @@ json_t *dispatch_d(const char *body, size_t length, const char *event)
     json_t *d = json_incref(json_object_get(parsed, "d"));
     json_decref(parsed);
     return d;
+}
+
+void fixture_refused(const struct fixture *f, int status, int code)
+{
+    assert_int_equal(f->status, status);
+    assert_true(json_is_object(f->json));
+    assert_int_equal(json_integer_value(json_object_get(f->json, "code")), code);
+    assert_true(json_is_string(json_object_get(f->json, "message")));
+}
+
+uint64_t fixture_give_role(struct fixture *f, uint64_t permissions)
+{
+    uint64_t id = json_id_of(fixture_admin(f, "role create",
+                                           "{\"guild\":\"%llu\",\"name\":\"r\",\"permissions\":\"%llu\"}",
+                                           (unsigned long long)f->guild, (unsigned long long)permissions),
+                             "id");
+    fixture_admin(f, "role give", "{\"guild\":\"%llu\",\"account\":\"%llu\",\"role\":\"%llu\"}",
+                  (unsigned long long)f->guild, (unsigned long long)f->other, (unsigned long long)id);
+    fixture_forget_effects(f);
+    return id;
 }

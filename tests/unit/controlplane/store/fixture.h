@@ -72,4 +72,9 @@ uint64_t json_id_of(const json_t *o, const char *key);
 /* A dispatch's `d`, after checking the envelope; decref it. */
 json_t *dispatch_d(const char *body, size_t length, const char *event);
 
+/* The last answer is this error, in the protocol's form. */
+void fixture_refused(const struct fixture *f, int status, int code);
+/* A role with these permissions, given to `other`. */
+uint64_t fixture_give_role(struct fixture *f, uint64_t permissions);
+
 #endif

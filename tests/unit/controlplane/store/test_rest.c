@@ -40,14 +40,6 @@ static uint64_t post(const char *token, const char *content)
     return json_id_of(f.json, "id");
 }
 
-static void assert_error(int status, int code)
-{
-    assert_int_equal(f.status, status);
-    assert_true(json_is_object(f.json));
-    assert_int_equal(json_integer_value(json_object_get(f.json, "code")), code);
-    assert_true(json_is_string(json_object_get(f.json, "message")));
-}
-
 static void a_message_is_answered_stored_and_dispatched_once(void **state)
 {
     (void)state;
@@ -136,9 +128,9 @@ static void pages_are_newest_first_whatever_the_direction(void **state)
     assert_page(ids, "before=0&limit=2", NULL, 0);
     assert_page(ids, "", (int[]){9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, 10);
     fixture_ask(&f, f.owner_token, "GET", NULL, "/channels/%llu/messages?limit=101", ID(f.text));
-    assert_error(400, 50035);
+    fixture_refused(&f, 400, 50035);
     fixture_ask(&f, f.owner_token, "GET", NULL, "/channels/%llu/messages?after=1&before=2", ID(f.text));
-    assert_error(400, 50035);
+    fixture_refused(&f, 400, 50035);
 }
 
 static void only_the_author_edits_and_only_managers_delete_what_is_not_theirs(void **state)
@@ -147,9 +139,9 @@ static void only_the_author_edits_and_only_managers_delete_what_is_not_theirs(vo
     uint64_t id = post(f.owner_token, "mine");
     fixture_ask(&f, f.other_token, "PATCH", "{\"content\":\"yours\"}", "/channels/%llu/messages/%llu",
                 ID(f.text), ID(id));
-    assert_error(403, 50005);
+    fixture_refused(&f, 403, 50005);
     fixture_ask(&f, f.other_token, "DELETE", NULL, "/channels/%llu/messages/%llu", ID(f.text), ID(id));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     fixture_forget_effects(&f);
     assert_int_equal(fixture_ask(&f, f.owner_token, "PATCH", "{\"content\":\"better\"}",
                                  "/channels/%llu/messages/%llu", ID(f.text), ID(id)),
@@ -160,7 +152,7 @@ static void only_the_author_edits_and_only_managers_delete_what_is_not_theirs(vo
     uint64_t theirs = post(f.other_token, "spam");
     fixture_ask(&f, f.owner_token, "PATCH", "{\"content\":\"\"}", "/channels/%llu/messages/%llu", ID(f.text),
                 ID(id));
-    assert_error(400, 50006);
+    fixture_refused(&f, 400, 50006);
     assert_int_equal(fixture_ask(&f, f.owner_token, "DELETE", NULL, "/channels/%llu/messages/%llu",
                                  ID(f.text), ID(theirs)),
                      204);
@@ -169,9 +161,9 @@ static void only_the_author_edits_and_only_managers_delete_what_is_not_theirs(vo
     assert_int_equal(json_id_of(d, "id"), theirs);
     json_decref(d);
     fixture_ask(&f, f.owner_token, "GET", NULL, "/channels/%llu/messages/%llu", ID(f.text), ID(theirs));
-    assert_error(404, 10008);
+    fixture_refused(&f, 404, 10008);
     fixture_ask(&f, f.owner_token, "DELETE", NULL, "/channels/%llu/messages/%llu", ID(f.text), ID(theirs));
-    assert_error(404, 10008);
+    fixture_refused(&f, 404, 10008);
 }
 
 static void many_messages_are_deleted_at_once(void **state)
@@ -181,10 +173,10 @@ static void many_messages_are_deleted_at_once(void **state)
     uint64_t a = post(f.owner_token, "a"), b = post(f.owner_token, "b");
     snprintf(body, sizeof body, "{\"messages\":[\"%llu\"]}", ID(a));
     fixture_ask(&f, f.owner_token, "POST", body, "/channels/%llu/messages/bulk-delete", ID(f.text));
-    assert_error(400, 50016);
+    fixture_refused(&f, 400, 50016);
     fixture_ask(&f, f.owner_token, "POST", "{\"messages\":[\"1\",\"2\"]}",
                 "/channels/%llu/messages/bulk-delete", ID(f.text));
-    assert_error(400, 50034);
+    fixture_refused(&f, 400, 50034);
     snprintf(body, sizeof body, "{\"messages\":[\"%llu\",\"%llu\"]}", ID(a), ID(b));
     assert_int_equal(
         fixture_ask(&f, f.owner_token, "POST", body, "/channels/%llu/messages/bulk-delete", ID(f.text)), 204);
@@ -209,7 +201,7 @@ static void a_reply_shows_what_it_answers_and_mentions_its_author(void **state)
     assert_int_equal(json_id_of(json_array_get(json_object_get(f.json, "mentions"), 0), "id"), f.other);
     fixture_ask(&f, f.owner_token, "POST", "{\"content\":\"x\",\"message_reference\":{\"message_id\":\"5\"}}",
                 "/channels/%llu/messages", ID(f.text));
-    assert_error(400, 50035);
+    fixture_refused(&f, 400, 50035);
     assert_int_equal(fixture_ask(&f, f.owner_token, "POST",
                                  "{\"content\":\"x\",\"message_reference\":{\"message_id\":\"5\","
                                  "\"fail_if_not_exists\":false}}",
@@ -289,10 +281,10 @@ static void reactions_are_counted_and_shown_to_the_one_who_reacted(void **state)
     assert_non_null(fixture_event(&f, "MESSAGE_REACTION_REMOVE"));
     fixture_ask(&f, f.owner_token, "PUT", NULL, "/channels/%llu/messages/%llu/reactions/abc/@me", ID(f.text),
                 ID(id));
-    assert_error(404, 10014);
+    fixture_refused(&f, 404, 10014);
     fixture_ask(&f, f.owner_token, "PUT", NULL, "/channels/%llu/messages/5/reactions/%s/@me", ID(f.text),
                 THUMB);
-    assert_error(404, 10008);
+    fixture_refused(&f, 404, 10008);
 }
 
 static void the_21st_emoji_is_refused(void **state)
@@ -303,7 +295,7 @@ static void the_21st_emoji_is_refused(void **state)
         fixture_ask(&f, f.owner_token, "PUT", NULL,
                     "/channels/%llu/messages/%llu/reactions/%%F0%%9F%%98%%%02X/@me", ID(f.text), ID(id),
                     0x80 + i);
-    assert_error(403, 30010);
+    fixture_refused(&f, 403, 30010);
 }
 
 static void pins_are_shown_on_the_message(void **state)
@@ -311,7 +303,7 @@ static void pins_are_shown_on_the_message(void **state)
     (void)state;
     uint64_t id = post(f.other_token, "keep");
     fixture_ask(&f, f.other_token, "PUT", NULL, "/channels/%llu/pins/%llu", ID(f.text), ID(id));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     assert_int_equal(
         fixture_ask(&f, f.owner_token, "PUT", NULL, "/channels/%llu/pins/%llu", ID(f.text), ID(id)), 204);
     assert_non_null(fixture_event(&f, "CHANNEL_PINS_UPDATE"));
@@ -368,7 +360,7 @@ static void content_is_counted_in_characters(void **state)
         fixture_ask(&f, f.owner_token, "POST", body, "/channels/%llu/messages", ID(f.text));
         assert_int_equal(f.status, extra ? 400 : 200);
     }
-    assert_error(400, 50035);
+    fixture_refused(&f, 400, 50035);
     const json_t *errors = json_object_get(json_object_get(f.json, "errors"), "content");
     assert_true(json_is_array(json_object_get(errors, "_errors")));
     free(body);
@@ -380,21 +372,21 @@ static void json_that_is_too_deep_is_refused_before_it_is_parsed(void **state)
     char body[4096] = "{\"content\":\"[[[[\",\"embeds\":";
     memset(body + strlen(body), '[', 3000);
     fixture_ask(&f, f.owner_token, "POST", body, "/channels/%llu/messages", ID(f.text));
-    assert_error(400, 50109);
+    fixture_refused(&f, 400, 50109);
 }
 
 static void an_unknown_route_is_404_even_without_a_token(void **state)
 {
     (void)state;
     fixture_ask(&f, NULL, "GET", NULL, "/nothing");
-    assert_error(404, 0);
+    fixture_refused(&f, 404, 0);
     assert_string_equal(fixture_text(&f, "message"), "404: Not Found");
     fixture_ask(&f, NULL, "POST", NULL, "/channels/%llu/webhooks", ID(f.text));
-    assert_error(404, 0);
+    fixture_refused(&f, 404, 0);
     fixture_ask(&f, NULL, "PUT", NULL, "/gateway");
-    assert_error(405, 0);
+    fixture_refused(&f, 405, 0);
     fixture_ask(&f, NULL, "GET", NULL, "/channels/%llux", ID(f.text));
-    assert_error(404, 0);
+    fixture_refused(&f, 404, 0);
 }
 
 static void without_a_good_token_the_answer_is_401(void **state)
@@ -402,36 +394,36 @@ static void without_a_good_token_the_answer_is_401(void **state)
     (void)state;
     char token[TOKEN_TEXT_MAX];
     fixture_ask(&f, NULL, "GET", NULL, "/users/@me");
-    assert_error(401, 0);
+    fixture_refused(&f, 401, 0);
     strcpy(token, f.owner_token);
     token[strlen(token) - 1] ^= 1;
     fixture_ask(&f, token, "GET", NULL, "/users/@me");
-    assert_error(401, 0);
+    fixture_refused(&f, 401, 0);
     fixture_ask(&f, f.owner_token, "GET", NULL, "/users/@me");
     assert_int_equal(json_id_of(f.json, "id"), f.owner);
     fixture_admin(&f, "token revoke", "{\"account\":\"%llu\"}", ID(f.owner));
     assert_non_null(fixture_effect(&f, EFFECT_ACCOUNT_REVOKED));
     fixture_ask(&f, f.owner_token, "GET", NULL, "/users/@me");
-    assert_error(401, 0);
+    fixture_refused(&f, 401, 0);
 }
 
 static void strangers_see_nothing(void **state)
 {
     (void)state;
     fixture_ask(&f, f.stranger_token, "GET", NULL, "/channels/%llu", ID(f.text));
-    assert_error(403, 50001);
+    fixture_refused(&f, 403, 50001);
     fixture_ask(&f, f.stranger_token, "POST", "{\"content\":\"x\"}", "/channels/%llu/messages", ID(f.text));
-    assert_error(403, 50001);
+    fixture_refused(&f, 403, 50001);
     fixture_ask(&f, f.stranger_token, "GET", NULL, "/guilds/%llu", ID(f.guild));
-    assert_error(403, 50001);
+    fixture_refused(&f, 403, 50001);
     fixture_ask(&f, f.stranger_token, "GET", NULL, "/channels/5");
-    assert_error(404, 10003);
+    fixture_refused(&f, 404, 10003);
     fixture_ask(&f, f.stranger_token, "GET", NULL, "/guilds/5");
-    assert_error(404, 10004);
+    fixture_refused(&f, 404, 10004);
     fixture_ask(&f, f.stranger_token, "GET", NULL, "/guilds/0");
-    assert_error(404, 10004);
+    fixture_refused(&f, 404, 10004);
     fixture_ask(&f, f.stranger_token, "DELETE", NULL, "/channels/0");
-    assert_error(404, 10003);
+    fixture_refused(&f, 404, 10003);
 }
 
 static void the_gateway_is_told_as_clients_need_it(void **state)
@@ -445,7 +437,7 @@ static void the_gateway_is_told_as_clients_need_it(void **state)
     assert_int_equal(json_integer_value(json_object_get(limit, "remaining")), 1000);
     assert_true(json_is_integer(json_object_get(limit, "reset_after")));
     fixture_ask(&f, NULL, "GET", NULL, "/gateway/bot");
-    assert_error(401, 0);
+    fixture_refused(&f, 401, 0);
 }
 
 static void a_bucket_that_is_empty_answers_429_with_when_to_come_back(void **state)
@@ -464,6 +456,50 @@ static void a_bucket_that_is_empty_answers_429_with_when_to_come_back(void **sta
     assert_int_equal(fixture_ask(&f, f.other_token, "POST", NULL, "/channels/%llu/typing", ID(f.text)), 204);
     f.m->now_ms += 250;
     assert_int_equal(fixture_ask(&f, f.owner_token, "POST", NULL, "/channels/%llu/typing", ID(f.text)), 204);
+}
+
+struct flood {
+    unsigned served, limited;
+};
+
+static void flood_answered(void *ctx, const struct rest_reply *reply)
+{
+    struct flood *c = ctx;
+    c->served += reply->status == 200;
+    c->limited += reply->status == 429;
+    assert_int_equal(memmem(reply->data, reply->length, "\r\nRetry-After: ", 15) != NULL,
+                     reply->status == 429);
+}
+
+/* Over channels and guilds that there are and many that are not: no way of asking gives more than the share.
+ */
+static void a_hundred_thousand_requests_a_second_from_one_token_get_its_share(void **state)
+{
+    (void)state;
+    struct rest_config rc;
+    struct flood flood = {0, 0};
+    char path[96], authorization[128];
+    rest_close(f.rest);
+    rest_config_defaults(&rc);
+    f.rest = rest_open(f.m, &rc);
+    snprintf(authorization, sizeof authorization, "Bot %s", f.owner_token);
+    for (unsigned i = 0; i < 100000; i++) {
+        f.m->now_ms += i % 100 == 99;
+        snprintf(path, sizeof path, "/api/v10/%s/%llu", i % 2 ? "channels" : "guilds",
+                 i % 3 ? 100000ull + i : ID(i % 2 ? f.text : f.guild));
+        struct rest_request q = {.method = REST_GET,
+                                 .path = path,
+                                 .path_length = strlen(path),
+                                 .authorization = authorization,
+                                 .authorization_length = strlen(authorization),
+                                 .keep_alive = true};
+        rest_handle(f.rest, &q, flood_answered, &flood);
+    }
+    assert_in_range(flood.served, 15, 100);
+    assert_true(flood.limited >= 100000 - 100);
+    assert_int_equal(fixture_ask(&f, f.other_token, "GET", NULL, "/channels/%llu", ID(f.text)), 200);
+    f.m->now_ms += 1000;
+    assert_int_equal(fixture_ask(&f, f.owner_token, "GET", NULL, "/channels/%llu", ID(f.text)), 200);
 }
 
 static void everything_is_still_there_after_a_restart(void **state)
@@ -503,6 +539,7 @@ int main(void)
         CASE(strangers_see_nothing),
         CASE(the_gateway_is_told_as_clients_need_it),
         CASE(a_bucket_that_is_empty_answers_429_with_when_to_come_back),
+        CASE(a_hundred_thousand_requests_a_second_from_one_token_get_its_share),
         CASE(everything_is_still_there_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,25 +31,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void assert_error(int status, int code)
-{
-    assert_int_equal(f.status, status);
-    assert_int_equal(json_integer_value(json_object_get(f.json, "code")), code);
-}
-
-/* A role with these permissions, given to `other`. */
-static uint64_t give_role(uint64_t permissions)
-{
-    uint64_t id = json_id_of(fixture_admin(&f, "role create",
-                                           "{\"guild\":\"%llu\",\"name\":\"r\",\"permissions\":\"%llu\"}",
-                                           ID(f.guild), ID(permissions)),
-                             "id");
-    fixture_admin(&f, "role give", "{\"guild\":\"%llu\",\"account\":\"%llu\",\"role\":\"%llu\"}", ID(f.guild),
-                  ID(f.other), ID(id));
-    fixture_forget_effects(&f);
-    return id;
-}
-
 static void a_new_guild_has_everyone_and_two_channels(void **state)
 {
     (void)state;
@@ -70,7 +51,7 @@ static void a_channel_is_made_changed_hidden_and_removed(void **state)
     (void)state;
     char body[256];
     fixture_ask(&f, f.other_token, "POST", "{\"name\":\"x\"}", "/guilds/%llu/channels", ID(f.guild));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     assert_int_equal(fixture_ask(&f, f.owner_token, "POST",
                                  "{\"name\":\"secret\",\"type\":0,\"topic\":\"t\"}", "/guilds/%llu/channels",
                                  ID(f.guild)),
@@ -84,12 +65,12 @@ static void a_channel_is_made_changed_hidden_and_removed(void **state)
         204);
     assert_non_null(fixture_effect(&f, EFFECT_PERMISSIONS_CHANGED));
     fixture_ask(&f, f.other_token, "GET", NULL, "/channels/%llu", ID(id));
-    assert_error(403, 50001);
+    fixture_refused(&f, 403, 50001);
     fixture_ask(&f, f.other_token, "GET", NULL, "/guilds/%llu/channels", ID(f.guild));
     assert_int_equal(json_array_size(f.json), 2);
     fixture_restart(&f);
     fixture_ask(&f, f.other_token, "GET", NULL, "/channels/%llu", ID(id));
-    assert_error(403, 50001);
+    fixture_refused(&f, 403, 50001);
     assert_int_equal(fixture_ask(&f, f.owner_token, "PATCH",
                                  "{\"name\":\"open\",\"topic\":null,\"permission_overwrites\":[]}",
                                  "/channels/%llu", ID(id)),
@@ -101,41 +82,41 @@ static void a_channel_is_made_changed_hidden_and_removed(void **state)
     assert_non_null(fixture_event(&f, "CHANNEL_DELETE"));
     assert_non_null(fixture_effect(&f, EFFECT_CHANNEL_DELETED));
     fixture_ask(&f, f.owner_token, "GET", NULL, "/channels/%llu", ID(id));
-    assert_error(404, 10003);
+    fixture_refused(&f, 404, 10003);
 }
 
 static void nobody_hands_out_what_they_do_not_have(void **state)
 {
     (void)state;
     char body[160];
-    uint64_t role = give_role(PERM_MANAGE_ROLES | PERM_MANAGE_CHANNELS);
+    uint64_t role = fixture_give_role(&f, PERM_MANAGE_ROLES | PERM_MANAGE_CHANNELS);
     fixture_ask(&f, f.other_token, "POST", "{\"name\":\"up\",\"permissions\":\"8\"}", "/guilds/%llu/roles",
                 ID(f.guild));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     fixture_ask(&f, f.other_token, "PATCH", "{\"permissions\":\"8\"}", "/guilds/%llu/roles/%llu", ID(f.guild),
                 ID(role));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     fixture_ask(&f, f.other_token, "PATCH", "{\"permissions\":\"8\"}", "/guilds/%llu/roles/%llu", ID(f.guild),
                 ID(f.guild));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     fixture_ask(&f, f.other_token, "PUT", "{\"type\":1,\"allow\":\"8192\"}",
                 "/channels/%llu/permissions/%llu", ID(f.text), ID(f.other));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     snprintf(body, sizeof body, "{\"permission_overwrites\":[{\"id\":\"%llu\",\"type\":1,\"allow\":\"8\"}]}",
              ID(f.other));
     fixture_ask(&f, f.other_token, "PATCH", body, "/channels/%llu", ID(f.text));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     fixture_ask(&f, f.other_token, "PATCH", "{\"owner_id\":\"1\"}", "/guilds/%llu", ID(f.guild));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     uint64_t top =
         json_id_of(fixture_admin(&f, "role create",
                                  "{\"guild\":\"%llu\",\"name\":\"top\",\"permissions\":\"8\"}", ID(f.guild)),
                    "id");
     snprintf(body, sizeof body, "{\"roles\":[\"%llu\",\"%llu\"]}", ID(role), ID(top));
     fixture_ask(&f, f.other_token, "PATCH", body, "/guilds/%llu/members/%llu", ID(f.guild), ID(f.other));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     fixture_ask(&f, f.other_token, "DELETE", NULL, "/guilds/%llu/roles/%llu", ID(f.guild), ID(top));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     assert_int_equal(model_permissions(f.m, model_guild(f.m, f.guild), NULL, f.other) & PERM_ADMINISTRATOR,
                      0);
 }
@@ -169,11 +150,11 @@ static void muting_and_moving_need_voice_and_become_effects(void **state)
     char body[64];
     fixture_ask(&f, f.owner_token, "PATCH", "{\"mute\":true}", "/guilds/%llu/members/%llu", ID(f.guild),
                 ID(f.other));
-    assert_error(400, 40032);
+    fixture_refused(&f, 400, 40032);
     f.in_voice = f.voice;
     fixture_ask(&f, f.other_token, "PATCH", "{\"mute\":true}", "/guilds/%llu/members/%llu", ID(f.guild),
                 ID(f.owner));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     assert_int_equal(fixture_ask(&f, f.owner_token, "PATCH", "{\"mute\":true}", "/guilds/%llu/members/%llu",
                                  ID(f.guild), ID(f.other)),
                      200);
@@ -192,22 +173,22 @@ static void muting_and_moving_need_voice_and_become_effects(void **state)
     assert_int_equal(fixture_effect(&f, EFFECT_VOICE)->e.voice_channel_id, f.voice);
     snprintf(body, sizeof body, "{\"channel_id\":\"%llu\"}", ID(f.text));
     fixture_ask(&f, f.owner_token, "PATCH", body, "/guilds/%llu/members/%llu", ID(f.guild), ID(f.other));
-    assert_error(403, 50024);
+    fixture_refused(&f, 403, 50024);
 }
 
 static void a_timeout_takes_the_voice_away_until_it_ends(void **state)
 {
     (void)state;
-    give_role(PERM_MODERATE_MEMBERS);
+    fixture_give_role(&f, PERM_MODERATE_MEMBERS);
     fixture_ask(&f, f.other_token, "PATCH", "{\"communication_disabled_until\":\"2025-06-15T15:30:00Z\"}",
                 "/guilds/%llu/members/%llu", ID(f.guild), ID(f.owner));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     assert_int_equal(fixture_ask(&f, f.owner_token, "PATCH",
                                  "{\"communication_disabled_until\":\"2025-06-15T15:30:00Z\"}",
                                  "/guilds/%llu/members/%llu", ID(f.guild), ID(f.other)),
                      200);
     fixture_ask(&f, f.other_token, "POST", "{\"content\":\"x\"}", "/channels/%llu/messages", ID(f.text));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     f.m->now_ms += 3600 * 1000;
     assert_int_equal(
         fixture_ask(&f, f.other_token, "POST", "{\"content\":\"x\"}", "/channels/%llu/messages", ID(f.text)),
@@ -223,7 +204,7 @@ static void nicknames_are_ones_own_or_the_managers(void **state)
     assert_string_equal(fixture_text(&f, "nick"), "Me");
     fixture_ask(&f, f.other_token, "PATCH", "{\"nick\":\"You\"}", "/guilds/%llu/members/%llu", ID(f.guild),
                 ID(f.owner));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     fixture_ask(&f, f.other_token, "GET", NULL, "/guilds/%llu/members/search?query=m%%45&limit=5",
                 ID(f.guild));
     assert_int_equal(json_array_size(f.json), 1);
@@ -236,18 +217,18 @@ static void whoever_is_kicked_is_out(void **state)
 {
     (void)state;
     fixture_ask(&f, f.other_token, "DELETE", NULL, "/guilds/%llu/members/%llu", ID(f.guild), ID(f.owner));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     assert_int_equal(
         fixture_ask(&f, f.owner_token, "DELETE", NULL, "/guilds/%llu/members/%llu", ID(f.guild), ID(f.other)),
         204);
     assert_int_equal(fixture_effect(&f, EFFECT_GUILD_LEFT)->e.user_id, f.other);
     assert_non_null(fixture_event(&f, "GUILD_MEMBER_REMOVE"));
     fixture_ask(&f, f.other_token, "GET", NULL, "/guilds/%llu", ID(f.guild));
-    assert_error(403, 50001);
+    fixture_refused(&f, 403, 50001);
     fixture_ask(&f, f.owner_token, "GET", NULL, "/guilds/%llu/members/%llu", ID(f.guild), ID(f.other));
-    assert_error(404, 10007);
+    fixture_refused(&f, 404, 10007);
     fixture_ask(&f, f.owner_token, "GET", NULL, "/guilds/%llu/members/7", ID(f.guild));
-    assert_error(404, 10013);
+    fixture_refused(&f, 404, 10013);
 }
 
 static void changes_of_one_guild_asked_for_at_once_all_hold(void **state)

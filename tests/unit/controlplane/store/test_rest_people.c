@@ -31,25 +31,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void assert_error(int status, int code)
-{
-    assert_int_equal(f.status, status);
-    assert_int_equal(json_integer_value(json_object_get(f.json, "code")), code);
-}
-
-/* A role with these permissions, given to `other`. */
-static uint64_t give_role(uint64_t permissions)
-{
-    uint64_t id = json_id_of(fixture_admin(&f, "role create",
-                                           "{\"guild\":\"%llu\",\"name\":\"r\",\"permissions\":\"%llu\"}",
-                                           ID(f.guild), ID(permissions)),
-                             "id");
-    fixture_admin(&f, "role give", "{\"guild\":\"%llu\",\"account\":\"%llu\",\"role\":\"%llu\"}", ID(f.guild),
-                  ID(f.other), ID(id));
-    fixture_forget_effects(&f);
-    return id;
-}
-
 static void invite(const char *body, char code[16])
 {
     assert_int_equal(fixture_ask(&f, f.owner_token, "POST", body, "/channels/%llu/invites", ID(f.text)), 200);
@@ -86,7 +67,7 @@ static void an_invite_is_made_listed_used_and_used_up(void **state)
     assert_non_null(fixture_event(&f, "GUILD_MEMBER_ADD"));
     assert_non_null(fixture_event(&f, "INVITE_DELETE"));
     fixture_ask(&f, f.owner_token, "GET", NULL, "/invites/%s", code);
-    assert_error(404, 10006);
+    fixture_refused(&f, 404, 10006);
 }
 
 static void an_invite_ends_with_its_time_its_channel_and_by_hand(void **state)
@@ -97,20 +78,20 @@ static void an_invite_ends_with_its_time_its_channel_and_by_hand(void **state)
     invite("{\"max_age\":0}", gone);
     f.m->now_ms += 61000;
     fixture_ask(&f, f.stranger_token, "POST", NULL, "/invites/%s", old);
-    assert_error(404, 10006);
+    fixture_refused(&f, 404, 10006);
     fixture_ask(&f, f.other_token, "DELETE", NULL, "/invites/%s", gone);
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     assert_int_equal(fixture_ask(&f, f.owner_token, "DELETE", NULL, "/invites/%s", gone), 200);
     assert_non_null(fixture_event(&f, "INVITE_DELETE"));
     invite("{\"max_age\":0}", last);
     assert_int_equal(fixture_ask(&f, f.owner_token, "DELETE", NULL, "/channels/%llu", ID(f.text)), 200);
     fixture_ask(&f, f.stranger_token, "POST", NULL, "/invites/%s", last);
-    assert_error(404, 10006);
+    fixture_refused(&f, 404, 10006);
     fixture_restart(&f);
     fixture_ask(&f, f.owner_token, "GET", NULL, "/guilds/%llu/invites", ID(f.guild));
     assert_int_equal(json_array_size(f.json), 0);
     fixture_ask(&f, f.stranger_token, "GET", NULL, "/invites/%s", "..%2F..%2Fetc");
-    assert_error(404, 10006);
+    fixture_refused(&f, 404, 10006);
 }
 
 static void a_ban_puts_out_keeps_out_and_ends(void **state)
@@ -120,10 +101,10 @@ static void a_ban_puts_out_keeps_out_and_ends(void **state)
     invite("{}", code);
     fixture_forget_effects(&f);
     fixture_ask(&f, f.other_token, "PUT", "{}", "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.stranger));
-    assert_error(403, 50013);
-    give_role(PERM_BAN_MEMBERS);
+    fixture_refused(&f, 403, 50013);
+    fixture_give_role(&f, PERM_BAN_MEMBERS);
     fixture_ask(&f, f.other_token, "PUT", "{}", "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.owner));
-    assert_error(403, 50013); /* nobody bans above them */
+    fixture_refused(&f, 403, 50013); /* nobody bans above them */
     assert_int_equal(fixture_ask(&f, f.owner_token, "PUT", "{\"reason\":\"spam\"}", "/guilds/%llu/bans/%llu",
                                  ID(f.guild), ID(f.other)),
                      204);
@@ -131,10 +112,10 @@ static void a_ban_puts_out_keeps_out_and_ends(void **state)
     assert_non_null(fixture_event(&f, "GUILD_MEMBER_REMOVE"));
     assert_int_equal(fixture_event(&f, "GUILD_BAN_ADD")->e.intent, 1 << 2);
     fixture_ask(&f, f.other_token, "POST", NULL, "/invites/%s", code);
-    assert_error(403, 40007);
+    fixture_refused(&f, 403, 40007);
     fixture_restart(&f);
     fixture_ask(&f, f.other_token, "POST", NULL, "/invites/%s", code);
-    assert_error(403, 40007);
+    fixture_refused(&f, 403, 40007);
     fixture_ask(&f, f.owner_token, "GET", NULL, "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.other));
     assert_string_equal(fixture_text(&f, "reason"), "spam");
     fixture_ask(&f, f.owner_token, "GET", NULL, "/guilds/%llu/bans?limit=10", ID(f.guild));
@@ -146,8 +127,74 @@ static void a_ban_puts_out_keeps_out_and_ends(void **state)
         204);
     assert_non_null(fixture_event(&f, "GUILD_BAN_REMOVE"));
     fixture_ask(&f, f.owner_token, "GET", NULL, "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.other));
-    assert_error(404, 10026);
+    fixture_refused(&f, 404, 10026);
     assert_int_equal(fixture_ask(&f, f.other_token, "POST", NULL, "/invites/%s", code), 200);
+}
+
+static void say(const char *token, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++, f.m->now_ms += 200, fixture_forget_effects(&f))
+        assert_int_equal(
+            fixture_ask(&f, token, "POST", "{\"content\":\"x\"}", "/channels/%llu/messages", ID(f.text)),
+            200);
+}
+
+static size_t words_left(void)
+{
+    fixture_ask(&f, f.owner_token, "GET", NULL, "/channels/%llu/messages?limit=100", ID(f.text));
+    return json_array_size(f.json);
+}
+
+/* How many ids the MESSAGE_DELETE_BULK events had, and in how many events. */
+static size_t told_deleted(size_t *events)
+{
+    size_t ids = 0;
+    *events = 0;
+    for (size_t i = 0; i < f.effect_count; i++) {
+        const struct kept_effect *e = &f.effects[i];
+        if (e->e.kind != EFFECT_EVENT || strcmp(e->name, "MESSAGE_DELETE_BULK") != 0)
+            continue;
+        assert_int_equal(e->e.view_channel, f.text);
+        json_t *d = dispatch_d(e->body, strlen(e->body), "MESSAGE_DELETE_BULK");
+        ids += json_array_size(json_object_get(d, "ids"));
+        json_decref(d);
+        ++*events;
+    }
+    return ids;
+}
+
+static void a_ban_takes_along_what_was_said_lately_and_tells_of_it(void **state)
+{
+    (void)state;
+    size_t events;
+    say(f.other_token, 2);
+    f.m->now_ms += 3600000;
+    say(f.owner_token, 3);
+    say(f.other_token, 120);
+    fixture_forget_effects(&f);
+    uint64_t published = f.published;
+    fixture_ask(&f, f.owner_token, "PUT", "{\"delete_message_seconds\":604801}", "/guilds/%llu/bans/%llu",
+                ID(f.guild), ID(f.other));
+    fixture_refused(&f, 400, 50035);
+    assert_int_equal(fixture_ask(&f, f.owner_token, "PUT", "{\"delete_message_seconds\":1800}",
+                                 "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.other)),
+                     204);
+    assert_int_equal(told_deleted(&events), 120);
+    assert_int_equal(events, 2);
+    assert_int_equal(words_left(), 2 + 3);
+    fixture_restart(&f); /* and the next process would tell the same */
+    fixture_forget_effects(&f);
+    f.published = published;
+    assert_int_equal(effects_recover(f.m, published), STORE_OK);
+    assert_int_equal(told_deleted(&events), 120);
+    assert_non_null(fixture_event(&f, "GUILD_BAN_ADD"));
+    fixture_ask(&f, f.owner_token, "DELETE", NULL, "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.other));
+    fixture_forget_effects(&f);
+    assert_int_equal(fixture_ask(&f, f.owner_token, "PUT", "{\"delete_message_days\":1}",
+                                 "/guilds/%llu/bans/%llu", ID(f.guild), ID(f.other)),
+                     204);
+    assert_int_equal(told_deleted(&events), 2);
+    assert_int_equal(words_left(), 3);
 }
 
 static void many_are_banned_at_once_and_the_answer_says_who(void **state)
@@ -161,19 +208,19 @@ static void many_are_banned_at_once_and_the_answer_says_who(void **state)
     assert_int_equal(json_array_size(json_object_get(f.json, "failed_users")), 2);
     assert_null(model_member(model_guild(f.m, f.guild), f.other));
     fixture_ask(&f, f.owner_token, "POST", body, "/guilds/%llu/bulk-ban", ID(f.guild));
-    assert_error(500, 500000);
+    fixture_refused(&f, 500, 500000);
 }
 
 static void whoever_leaves_is_out_but_for_the_owner(void **state)
 {
     (void)state;
     fixture_ask(&f, f.owner_token, "DELETE", NULL, "/users/@me/guilds/%llu", ID(f.guild));
-    assert_error(400, 50055);
+    fixture_refused(&f, 400, 50055);
     assert_int_equal(fixture_ask(&f, f.other_token, "DELETE", NULL, "/users/@me/guilds/%llu", ID(f.guild)),
                      204);
     assert_int_equal(fixture_effect(&f, EFFECT_GUILD_LEFT)->e.user_id, f.other);
     fixture_ask(&f, f.other_token, "DELETE", NULL, "/users/@me/guilds/%llu", ID(f.guild));
-    assert_error(403, 50001);
+    fixture_refused(&f, 403, 50001);
 }
 
 static void a_guild_is_made_and_removed_by_its_owner_alone(void **state)
@@ -187,7 +234,7 @@ static void a_guild_is_made_and_removed_by_its_owner_alone(void **state)
     assert_int_equal(json_array_size(f.json), 2);
     assert_int_equal(fixture_ask(&f, f.stranger_token, "GET", NULL, "/guilds/%llu/preview", ID(id)), 200);
     fixture_ask(&f, f.owner_token, "DELETE", NULL, "/guilds/%llu", ID(id));
-    assert_error(403, 50001);
+    fixture_refused(&f, 403, 50001);
     assert_int_equal(fixture_ask(&f, f.stranger_token, "DELETE", NULL, "/guilds/%llu", ID(id)), 204);
     assert_non_null(fixture_effect(&f, EFFECT_GUILD_DELETED));
     fixture_restart(&f);
@@ -199,10 +246,10 @@ static void a_role_is_given_and_taken_below_ones_own(void **state)
     (void)state;
     uint64_t low = json_id_of(
         fixture_admin(&f, "role create", "{\"guild\":\"%llu\",\"name\":\"low\"}", ID(f.guild)), "id");
-    uint64_t own = give_role(PERM_MANAGE_ROLES);
+    uint64_t own = fixture_give_role(&f, PERM_MANAGE_ROLES);
     fixture_ask(&f, f.other_token, "PUT", NULL, "/guilds/%llu/members/%llu/roles/%llu", ID(f.guild),
                 ID(f.owner), ID(own));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     assert_int_equal(fixture_ask(&f, f.other_token, "PUT", NULL, "/guilds/%llu/members/%llu/roles/%llu",
                                  ID(f.guild), ID(f.owner), ID(low)),
                      204);
@@ -215,23 +262,24 @@ static void a_role_is_given_and_taken_below_ones_own(void **state)
     assert_false(member_has_role(model_member(model_guild(f.m, f.guild), f.owner), low));
     fixture_ask(&f, f.other_token, "PUT", NULL, "/guilds/%llu/members/%llu/roles/%llu", ID(f.guild),
                 ID(f.owner), ID(f.guild));
-    assert_error(404, 10011);
+    fixture_refused(&f, 404, 10011);
 }
 
 static void roles_and_channels_move_together(void **state)
 {
     (void)state;
     char body[400];
-    uint64_t a = give_role(0), b = give_role(PERM_MANAGE_ROLES | PERM_MANAGE_CHANNELS);
+    uint64_t a = fixture_give_role(&f, 0),
+             b = fixture_give_role(&f, PERM_MANAGE_ROLES | PERM_MANAGE_CHANNELS);
     uint64_t top = json_id_of(
         fixture_admin(&f, "role create", "{\"guild\":\"%llu\",\"name\":\"top\"}", ID(f.guild)), "id");
     snprintf(body, sizeof body, "[{\"id\":\"%llu\",\"position\":2},{\"id\":\"%llu\",\"position\":1}]", ID(a),
              ID(b));
     fixture_ask(&f, f.other_token, "PATCH", body, "/guilds/%llu/roles", ID(f.guild));
-    assert_error(403, 50013); /* to where one's own highest role is */
+    fixture_refused(&f, 403, 50013); /* to where one's own highest role is */
     snprintf(body, sizeof body, "[{\"id\":\"%llu\",\"position\":1}]", ID(top));
     fixture_ask(&f, f.other_token, "PATCH", body, "/guilds/%llu/roles", ID(f.guild));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     snprintf(body, sizeof body,
              "[{\"id\":\"%llu\",\"position\":1},{\"id\":\"%llu\",\"position\":2},"
              "{\"id\":\"%llu\",\"position\":3}]",
@@ -249,9 +297,9 @@ static void roles_and_channels_move_together(void **state)
     assert_int_equal(model_guild(f.m, f.guild)->channels[0]->id, f.voice);
     fixture_ask(&f, f.owner_token, "PATCH", "[{\"id\":\"7\",\"position\":1}]", "/guilds/%llu/channels",
                 ID(f.guild));
-    assert_error(404, 10003);
+    fixture_refused(&f, 404, 10003);
     fixture_ask(&f, f.owner_token, "PATCH", "{}", "/guilds/%llu/channels", ID(f.guild));
-    assert_error(400, 50035);
+    fixture_refused(&f, 400, 50035);
 }
 
 static uint64_t open_dm(const char *token, uint64_t with)
@@ -282,7 +330,7 @@ static void two_have_one_channel_whoever_asks_first_and_however_often(void **sta
     assert_true(f.effects[0].e.user_id != f.effects[1].e.user_id);
     snprintf(body, sizeof body, "{\"recipient_id\":\"%llu\"}", ID(f.stranger));
     fixture_ask(&f, f.owner_token, "POST", body, "/users/@me/channels");
-    assert_error(400, 50007); /* no guild in common */
+    fixture_refused(&f, 400, 50007); /* no guild in common */
 }
 
 static void what_two_write_is_told_to_both_and_to_nobody_else(void **state)
@@ -308,11 +356,11 @@ static void what_two_write_is_told_to_both_and_to_nobody_else(void **state)
     }
     assert_int_equal(f.effects[0].e.user_id + f.effects[1].e.user_id, f.owner + f.other);
     fixture_ask(&f, f.stranger_token, "GET", NULL, "/channels/%llu/messages", ID(dm));
-    assert_error(403, 50001);
+    fixture_refused(&f, 403, 50001);
     fixture_ask(&f, f.owner_token, "DELETE", NULL, "/channels/%llu/messages/%llu", ID(dm), ID(id));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     fixture_ask(&f, f.owner_token, "PATCH", "{\"name\":\"x\"}", "/channels/%llu", ID(dm));
-    assert_error(403, 50003);
+    fixture_refused(&f, 403, 50003);
     fixture_forget_effects(&f);
     assert_int_equal(fixture_ask(&f, f.owner_token, "POST", NULL, "/channels/%llu/typing", ID(dm)), 204);
     assert_int_equal(f.effect_count, 2);
@@ -380,7 +428,7 @@ static void reactions_are_cleared_by_emoji_or_all(void **state)
                          204);
     fixture_ask(&f, f.other_token, "DELETE", NULL, "/channels/%llu/messages/%llu/reactions", ID(f.text),
                 ID(id));
-    assert_error(403, 50013);
+    fixture_refused(&f, 403, 50013);
     assert_int_equal(fixture_ask(&f, f.owner_token, "DELETE", NULL,
                                  "/channels/%llu/messages/%llu/reactions/%s", ID(f.text), ID(id), THUMB),
                      204);
@@ -409,7 +457,7 @@ static void slow_mode_binds_members_and_not_who_looks_after_the_channel(void **s
         fixture_ask(&f, f.other_token, "POST", "{\"content\":\"x\"}", "/channels/%llu/messages", ID(f.text)),
         200);
     fixture_ask(&f, f.other_token, "POST", "{\"content\":\"x\"}", "/channels/%llu/messages", ID(f.text));
-    assert_error(429, 20016);
+    fixture_refused(&f, 429, 20016);
     assert_non_null(strstr(f.raw, "\r\nRetry-After: 10.000\r\n"));
     f.m->now_ms += 10000;
     assert_int_equal(
@@ -432,6 +480,7 @@ int main(void)
         CASE(an_invite_is_made_listed_used_and_used_up),
         CASE(an_invite_ends_with_its_time_its_channel_and_by_hand),
         CASE(a_ban_puts_out_keeps_out_and_ends),
+        CASE(a_ban_takes_along_what_was_said_lately_and_tells_of_it),
         CASE(many_are_banned_at_once_and_the_answer_says_who),
         CASE(whoever_leaves_is_out_but_for_the_owner),
         CASE(a_guild_is_made_and_removed_by_its_owner_alone),

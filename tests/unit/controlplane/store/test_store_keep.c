@@ -191,7 +191,7 @@ static void a_file_of_the_first_schema_is_brought_up(void **state)
             "ALTER TABLE channels DROP COLUMN recipient_a; ALTER TABLE channels DROP COLUMN recipient_b;"
             "DROP TABLE pins; DROP TABLE attachments; DROP TABLE bans; DROP TABLE invites;"
             "CREATE UNIQUE INDEX requests ON outbox(boot, worker, entry) WHERE boot IS NOT NULL;"
-            "PRAGMA user_version = 1;");
+            "ALTER TABLE members DROP COLUMN temporary; PRAGMA user_version = 1;");
     fixture_attach(&f);
     fixture_ask(&f, f.owner_token, "GET", NULL, "/channels/%llu/pins", ID(f.text));
     assert_int_equal(json_array_size(f.json), 1);
