@@ -39,9 +39,12 @@
 #define SSRC_SPEAKER 1001
 #define SSRC_LISTENER 1002
 
+#define CONNECTIONS 8u
+#define SESSIONS    8u
+
 static const struct region_geometry geometry = {
-    .workers = 1, .connections = 8, .blocks = 64, .descriptors = 256, .items = 64, .chunks = 64, .topic_chunks = 8, .rooms = 4,
-    .members = 8, .sessions = 8, .topics = 4, .control_blocks = 4, .log_segments = 2, .ring_bytes = 1u << 20,
+    .workers = 1, .connections = CONNECTIONS, .blocks = 64, .descriptors = 256, .items = 64, .chunks = 64, .topic_chunks = 8, .rooms = 4,
+    .members = 8, .sessions = SESSIONS, .topics = 4, .control_blocks = 4, .log_segments = 2, .ring_bytes = 1u << 20,
     .capture_bytes = 1u << 16, .undo_bytes = 256u << 10};
 
 static struct region region;
@@ -195,10 +198,47 @@ static bool fork_at_store(uint64_t number)
     return k->pid == 0;
 }
 
+/* Connections and sessions as they were when the transaction under way began: whatever is saved of them, and when, undoing it must
+ * bring back all of it. */
+static struct {
+    uint64_t number;
+    uint8_t connections[CONNECTIONS * CONNECTION_STRIDE];
+    struct session sessions[SESSIONS];
+} before;
+
+static struct txn_log *worker_log(void)
+{
+    return region_part(&region, 0, PART_TXN);
+}
+
+/* At each store: the first of a transaction is ahead of every change. */
+static void remember_beginning(void)
+{
+    const struct txn_log *l = worker_log();
+    if (atomic_load(&l->phase) != TXN_OPEN || before.number == atomic_load(&l->number))
+        return;
+    before.number = atomic_load(&l->number);
+    memcpy(before.connections, connection_at(&region, 0, 0), sizeof before.connections);
+    memcpy(before.sessions, session_at(&region, 0), sizeof before.sessions);
+}
+
+/* In a fork, of the copy: what the dead worker's open transaction did is undone. */
+static void expect_undone(void)
+{
+    struct txn t;
+    txn_attach(&t, region.base, worker_log());
+    if (txn_recover(&t) != TXN_OPEN)
+        return;
+    assert_int_equal(before.number, atomic_load(&worker_log()->number));
+    assert_memory_equal(before.connections, connection_at(&region, 0, 0), sizeof before.connections);
+    assert_memory_equal(before.sessions, session_at(&region, 0), sizeof before.sessions);
+}
+
 /* From here on this fork and its worker have a region of their own. */
 static void take_copy_of_region(void)
 {
     assert_ptr_equal(mremap(death->copy, region.size, region.size, MREMAP_MAYMOVE | MREMAP_FIXED, region.base), region.base);
+    expect_undone();
 }
 
 /* Hands a round to the child and collects what it sends. False: it died. */
@@ -220,6 +260,7 @@ static bool child_round(struct child *c, const struct round *in, struct frames *
         memcpy(&report, buffer, sizeof report);
         if (report.store == 0)
             return true;
+        remember_beginning();
         if (fork_at_store(report.store))
             return false;
         assert_int_equal(write(c->go, "", 1), 1);
