@@ -80,6 +80,12 @@ static uint32_t ticks_per_us(void)
     return (uint32_t)((__rdtsc() - began) / (now_us - began_us)) | !(now_us - began_us);
 }
 
+/*
+ * Bytes of a window: as many as its field can say without a scale. A record of TLS that is not whole takes up to 16 KiB of it, and what
+ * is left is what a client can send in a round trip.
+ */
+#define RECEIVE_LIMIT 65535u
+
 static void make_worker_config(const struct config *c, struct worker_config *w)
 {
     *w = (struct worker_config){
@@ -107,6 +113,7 @@ static void make_worker_config(const struct config *c, struct worker_config *w)
         .echo_max = 16u << 20,
         .spin = c->dataplane.idle == IDLE_SPIN,
     };
+    w->tcp.rcv_limit = RECEIVE_LIMIT;
     w->tcp.congestion = c->tcp.congestion == CONGESTION_NEWRENO ? TCP_NEWRENO : TCP_CUBIC;
     w->tcp.keepalive_idle_us = c->tcp.keepalive_s * 1000000ull;
     w->tcp.keepalive_interval_us = c->tcp.keepalive_interval_s * 1000000ull;

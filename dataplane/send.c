@@ -308,6 +308,7 @@ static size_t extend_key_update(struct worker *w, struct connection *c, size_t r
     struct tx_record *r = room < sealed ? NULL : describe(w, c, SOURCE_GENERATED, POOL_NONE, 0, sealed);
     if (!r)
         return 0;
+    conn_touch(w, c);
     tls_write_epoch_next(&c->tls);
     return sealed;
 }
@@ -521,8 +522,10 @@ void send_acked(struct worker *w, struct connection *c)
     /* The handshake's own bytes have no epoch; a KeyUpdate may be in flight behind them. */
     bool old = c->record_head != POOL_NONE && (record_at(w, c->record_head)->kind == SOURCE_RAW ||
                                                record_at(w, c->record_head)->epoch != (uint8_t)c->tls.write_epoch);
-    if ((c->tls.flags & TLS_PREVIOUS_HELD) && !old)
+    if ((c->tls.flags & TLS_PREVIOUS_HELD) && !old) {
+        conn_touch(w, c);
         tls_write_previous_release(&c->tls);
+    }
 }
 
 bool send_release(struct worker *w, struct connection *c)

@@ -17,9 +17,36 @@
 
 #define HANDSHAKE_PATIENCE 3u
 
+/* Saves the lines of a slot that are hot, or those that are not; neighbours as one. */
+static inline __attribute__((always_inline)) void save_lines(struct worker *w, const struct connection *c, bool hot)
+{
+    for (unsigned line = 0, end; line < CONNECTION_LINES; line = end) {
+        for (end = line + 1; end < CONNECTION_LINES && connection_line_is_hot(end) == connection_line_is_hot(line); end++)
+            ;
+        if (connection_line_is_hot(line) == hot)
+            txn_save(&w->txn, (const uint8_t *)c + line * CONNECTION_LINE, (end - line) * CONNECTION_LINE);
+    }
+}
+
+void conn_touch_hot(struct worker *w, struct connection *c)
+{
+    uint64_t number = txn_number(&w->txn);
+    if (c->stamp >> 1 == number)
+        return;
+    save_lines(w, c, true);
+    c->stamp = number << 1;
+}
+
 void conn_touch(struct worker *w, struct connection *c)
 {
-    txn_touch(&w->txn, c, sizeof *c, &c->stamp);
+    uint64_t number = txn_number(&w->txn), all = number << 1 | 1;
+    if (c->stamp == all)
+        return;
+    if (c->stamp >> 1 == number)
+        save_lines(w, c, false);
+    else
+        txn_save(&w->txn, c, sizeof *c);
+    c->stamp = all;
 }
 
 static struct tcp_env tcp_env_of(struct worker *w, struct send_stream *stream)
@@ -38,7 +65,7 @@ struct connection *conn_open(struct worker *w, const struct half_open *h)
     struct connection *c = conn_at(w, index);
     txn_save(&w->txn, c, sizeof *c);
     uint32_t generation = c->generation + 1;
-    *c = (struct connection){.generation = generation, .stamp = txn_number(&w->txn), .kind = CONNECTION_HANDSHAKE,
+    *c = (struct connection){.generation = generation, .stamp = txn_number(&w->txn) << 1 | 1, .kind = CONNECTION_HANDSHAKE,
                              .session = SESSION_NONE, .close_code = 1006, .opened_us = w->now_us, .heard_us = w->now_us,
                              .deadline_us = w->now_us + w->config->handshake_us, .record_head = POOL_NONE,
                              .record_tail = POOL_NONE, .item_head = POOL_NONE, .item_tail = POOL_NONE};
@@ -361,12 +388,16 @@ static void check_reader(struct worker *w, struct connection *c)
 
 /* ---- the timer ---- */
 
+static uint64_t deadline_of(const struct worker *w, const struct connection *c)
+{
+    uint64_t tcp = tcp_deadline(&c->tcp), reader = reader_deadline(w, c);
+    uint64_t deadline = tcp < c->deadline_us ? tcp : c->deadline_us;
+    return reader < deadline ? reader : deadline;
+}
+
 static void set_timer(struct worker *w, const struct connection *c)
 {
-    uint64_t tcp = tcp_deadline(&c->tcp), deadline = tcp < c->deadline_us ? tcp : c->deadline_us;
-    uint64_t reader = reader_deadline(w, c);
-    if (reader < deadline)
-        deadline = reader;
+    uint64_t deadline = deadline_of(w, c);
     uint32_t index = conn_index(w, c);
     if (c->tcp.state == TCP_CLOSED) /* ends now, or as soon as it may: no timer drives it */
         return;
@@ -381,7 +412,7 @@ void conn_output(struct worker *w, struct connection *c)
     struct send_stream stream = {w, c, POOL_NONE};
     struct tcp_env env = tcp_env_of(w, &stream);
     struct tcp_plan p;
-    conn_touch(w, c);
+    conn_touch_hot(w, c);
     for (;;) {
         if (w->plan_count == WORKER_PLANS || txn_room(&w->txn) < WORKER_UNDO_RESERVE / 2) {
             worker_ready(w, index);
@@ -439,6 +470,18 @@ static bool conn_is(const struct connection *c, const struct tcp_tuple *tuple)
            memcmp(&c->tcp.tuple, tuple, sizeof *tuple) == 0;
 }
 
+/*
+ * A segment that can only move what we send forward: nothing in it is to be read, held, or refused with a challenge. What TCP makes
+ * of it lies in the hot lines; whatever follows from it elsewhere saves for itself.
+ */
+static bool is_plain_ack(const struct connection *c, const struct tcp_segment *s)
+{
+    const struct tcp_conn *t = &c->tcp;
+    return t->state == TCP_ESTABLISHED && s->flags == TCP_ACK && s->len == 0 && s->sack_count == 0 && s->seq == t->rcv_nxt &&
+           t->range_count == 0 && s->ack - t->snd_una <= t->snd_nxt - t->snd_una &&
+           (!(t->flags & TCP_F_TIMESTAMPS) || (s->has_timestamps && (int32_t)(s->ts_val - t->ts_recent) >= 0));
+}
+
 void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s,
                   uint32_t index)
 {
@@ -452,7 +495,7 @@ void conn_segment(struct worker *w, const struct tcp_tuple *tuple, const struct 
         return;
     struct tcp_out out = {0};
     struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});
-    conn_touch(w, c);
+    (is_plain_ack(c, s) ? conn_touch_hot : conn_touch)(w, c);
     c->rx_packets++;
     c->rx_bytes += s->len;
     enum drop_reason why = tcp_input(&c->tcp, &env, s, w->now_us, &out);
@@ -482,10 +525,16 @@ enum drop_reason conn_path_error(struct worker *w, const struct tcp_tuple *tuple
     return DROP_NONE;
 }
 
+/* A WebSocket that goes on, and nothing that came waits to be read: serving it is sending. */
+static bool only_sends(const struct connection *c)
+{
+    return (c->kind == CONNECTION_GATEWAY || c->kind == CONNECTION_VOICE) && c->tcp.state == TCP_ESTABLISHED && !tcp_readable(&c->tcp);
+}
+
 void conn_service(struct worker *w, struct connection *c)
 {
     struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});
-    conn_touch(w, c);
+    (only_sends(c) ? conn_touch_hot : conn_touch)(w, c);
     if (c->kind == CONNECTION_CLOSING && !app_closed(w, c)) {
         c->flags |= CONN_HELD_BACK;
         worker_ready(w, conn_index(w, c));
@@ -505,6 +554,10 @@ void conn_timer(struct worker *w, struct connection *c)
 {
     if (c->kind == CONNECTION_FREE)
         return;
+    if (deadline_of(w, c) > w->now_us && c->tcp.state != TCP_CLOSED) { /* it moved while the timer stood: see set_timer */
+        set_timer(w, c);
+        return;
+    }
     struct tcp_env env = tcp_env_of(w, &(struct send_stream){w, c, POOL_NONE});
     conn_touch(w, c);
     struct tcp_out out = {0};

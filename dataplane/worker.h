@@ -249,25 +249,24 @@ static inline uint64_t conn_handle(const struct worker *w, const struct connecti
 static inline __attribute__((always_inline)) void conn_ahead(const struct worker *w, uint32_t index)
 {
     const uint8_t *p = pool_at(w->connections, index);
-    for (size_t at = 0; at < CONNECTION_STRIDE; at += 64)
-        __builtin_prefetch(p + at, 1);
+    for (unsigned line = 0; line < CONNECTION_LINES; line++)
+        if (connection_line_is_hot(line))
+            __builtin_prefetch(p + line * CONNECTION_LINE, 1);
     wheel_ahead(w->timers, index);
 }
 
 static inline __attribute__((always_inline)) void conn_ahead_more(const struct worker *w, uint32_t index)
 {
     const struct connection *c = conn_at(w, index);
-    if (c->session != SESSION_NONE) {
-        const uint8_t *s = (const uint8_t *)&w->sessions[c->session];
-        __builtin_prefetch(s, 1);
-        __builtin_prefetch(s + 64, 1);
-    }
+    if (c->session != SESSION_NONE)
+        __builtin_prefetch(&w->sessions[c->session], 1);
     if (c->record_head != POOL_NONE)
         __builtin_prefetch(pool_at(w->records, c->record_head), 1);
 }
 
-/* Saves a connection before it is changed. */
+/* Saves a connection before it is changed; the hot lines alone (include/connection.h) when nothing else will be. */
 void conn_touch(struct worker *w, struct connection *c);
+void conn_touch_hot(struct worker *w, struct connection *c);
 
 /* A slot for an opening whose third packet is here: to be given to TCP next. NULL: no slot is free. */
 struct connection *conn_open(struct worker *w, const struct half_open *h);

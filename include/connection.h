@@ -106,50 +106,70 @@ struct tx_record {
 };
 _Static_assert(sizeof(struct tx_record) == 32, "tx_record is a published format");
 
+/*
+ * What each segment in or out may change, and what sealing takes, lies in the lines marked hot: six of ten. A worker with more
+ * connections than its caches hold fetches and saves those alone, for as long as nothing else is touched (conn_touch_hot).
+ */
 struct connection {
+    /* hot */
     uint32_t link;       /* the pool's while free */
     uint32_t generation; /* grows with each use of the slot */
-    uint64_t stamp;
-    uint8_t kind;     /* enum connection_kind */
-    uint8_t kind_was; /* CONNECTION_CLOSING: what it was */
-    uint8_t flags;    /* enum connection_flag */
-    uint8_t version;  /* gateway or voice version of the upgrade */
-    uint32_t session; /* index, or UINT32_MAX */
-    uint32_t session_generation;
-    uint16_t close_code; /* heard from the peer, 1006 until then */
+    uint64_t stamp;      /* of the transaction that saved it last, shifted by one: 1: all of it, 0: the hot lines */
+    uint8_t kind;        /* enum connection_kind */
+    uint8_t flags;       /* enum connection_flag */
     uint8_t encoding;    /* enum connection_encoding */
-    uint8_t pad0;
-    uint64_t opened_us;
-    uint64_t heard_us;    /* last application data */
+    uint8_t version;     /* gateway or voice version of the upgrade */
+    uint32_t session;    /* index, or UINT32_MAX */
+    uint32_t session_generation;
+    uint32_t records;     /* in flight */
     uint64_t deadline_us; /* of the layers above TCP; UINT64_MAX: none */
-    /* sending */
     uint32_t record_head; /* oldest record in flight, POOL_NONE: none */
     uint32_t record_tail;
     uint32_t item_head; /* first item not completely described, POOL_NONE: none */
     uint32_t item_tail;
-    uint32_t records;   /* in flight */
-    uint32_t items;     /* waiting */
+    uint32_t items;   /* waiting */
+    uint32_t stall_s; /* the peer's window lets nothing through while we have something to say: since this second,
+                         counted from 1; 0: it takes what we send */
+    /* cold */
+    uint64_t opened_us;
+    uint64_t heard_us;   /* last application data */
+    uint16_t close_code; /* heard from the peer, 1006 until then */
+    uint8_t kind_was;    /* CONNECTION_CLOSING: what it was */
+    uint8_t pad0;
     uint32_t item_open; /* CONN_ITEM_OPEN: the item that its next part belongs to */
-    uint32_t beats;     /* heartbeats answered since beat_window_us */
-    /* receiving */
-    struct chain app;   /* opened bytes that are not a whole request or message yet */
-    struct chain carry; /* WebSocket: bytes of a frame that is not whole yet. HTTP: a request that is not */
+    /* cold for 40 bytes, then hot */
+    struct tcp_conn tcp;
+    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
+    uint64_t beat_window_us; /* `beats` counts from here */
+    uint32_t beats;          /* heartbeats answered since beat_window_us */
+    uint32_t stall_pos;      /* low bits of the stream position acknowledged at stall_s */
+    /* cold */
     union {
         struct http_conn http; /* CONNECTION_HTTP */
         struct ws_conn ws;     /* afterwards */
     };
-    struct tcp_conn tcp;
+    /* cold for 32 bytes, hot for 64, then cold */
     struct tls_conn tls;
-    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
-    uint64_t beat_window_us; /* `beats` counts from here */
-    /* a peer whose window lets nothing through while we have something to say: */
-    uint32_t stall_s;   /* since this second, counted from 1; 0: it takes what we send */
-    uint32_t stall_pos; /* low bits of the stream position acknowledged then */
+    struct chain app;   /* opened bytes that are not a whole request or message yet */
+    struct chain carry; /* WebSocket: bytes of a frame that is not whole yet. HTTP: a request that is not */
 };
 
 #define CONNECTION_STRIDE 640u
-_Static_assert(sizeof(struct connection) <= CONNECTION_STRIDE, "connection has outgrown its slot");
-_Static_assert(offsetof(struct connection, opened_us) == 32, "connection is a published format");
+#define CONNECTION_LINE   64u
+#define CONNECTION_LINES  (CONNECTION_STRIDE / CONNECTION_LINE)
+#define CONNECTION_HOT    0xbdu /* a bit a line */
+_Static_assert(sizeof(struct connection) == CONNECTION_STRIDE, "connection fills its slot");
+_Static_assert(offsetof(struct connection, opened_us) == 64 && offsetof(struct connection, tcp) == 88 &&
+                   offsetof(struct connection, tcp.tuple) == 128 && offsetof(struct connection, tcp.rcv) == 320 &&
+                   offsetof(struct connection, rx_packets) == 336 && offsetof(struct connection, ws) == 384 &&
+                   offsetof(struct connection, tls) == 416 && offsetof(struct connection, app) == 608,
+               "connection is a published format");
+
+/* Is this line of a slot hot? */
+static inline bool connection_line_is_hot(unsigned line)
+{
+    return CONNECTION_HOT >> line & 1;
+}
 
 static inline uint64_t connection_handle(uint32_t index, uint32_t generation)
 {

@@ -43,7 +43,7 @@
 #include "topic.h"
 
 #define REGION_MAGIC   0x706f7078766f7021ull /* "!poxvpop" */
-#define REGION_VERSION 3u
+#define REGION_VERSION 4u
 #define WORKERS_MAX    32u
 
 enum region_section {

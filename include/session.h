@@ -41,8 +41,8 @@ _Static_assert(sizeof(struct session_chunk) == 64, "session_chunk is a published
 
 /* In the region. Writer: the worker that owns the session (session_control.worker). */
 struct session {
-    uint64_t stamp;
-    uint64_t user_id;
+    /* the first cache line is what a delivery and its acknowledgement change */
+    uint64_t stamp;      /* of the transaction that saved it last, shifted by one: 1: all of it, 0: the first line */
     uint32_t generation; /* equal to session_control.generation while bound */
     uint32_t connection; /* index, or UINT32_MAX while the client is away */
     uint32_t intents;
@@ -53,18 +53,20 @@ struct session {
     uint32_t seq_acked;  /* references up to it are acknowledged by TCP and do not pin */
     uint32_t seq_sent;   /* references up to it are described completely */
     uint32_t seq_last;   /* last number given out; numbers start at 1 */
-    uint32_t seq_heard;  /* the client's own acknowledgement (heartbeat d) */
     uint32_t sent_bytes; /* bytes of the frame of seq_sent + 1 that are described already */
-    uint32_t head_chunk; /* holds seq_first */
     uint32_t tail_chunk; /* holds seq_last */
     uint32_t sent_chunk; /* holds seq_sent + 1, when there is one */
     uint32_t head_at;    /* index of seq_first within head_chunk */
-    uint64_t away_since_us;
     uint64_t events_sent;
+    uint64_t user_id;
+    uint64_t away_since_us;
+    uint32_t seq_heard;  /* the client's own acknowledgement (heartbeat d) */
+    uint32_t head_chunk; /* holds seq_first */
     uint8_t pad[40];
 };
 _Static_assert(sizeof(struct session) == 128, "session is a published format");
-_Static_assert(offsetof(struct session, seq_first) == 32, "session is a published format");
+_Static_assert(offsetof(struct session, seq_first) == 24 && offsetof(struct session, user_id) == 64,
+               "session is a published format");
 
 /*
  * In the region. Writer: control plane. A slot of kind SESSION_VOICE is one user's voice state in one guild,

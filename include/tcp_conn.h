@@ -77,7 +77,11 @@ struct tcp_range {
 };
 #define TCP_RANGES_MAX 4
 
+/* Fields that most segments change stand together, in three cache lines (include/connection.h). */
 struct tcp_conn {
+    struct tcp_range ranges[TCP_RANGES_MAX]; /* ascending, apart, beyond rcv_nxt */
+    uint32_t irs;
+    uint32_t challenge_s; /* second that challenge_count counts in */
     struct tcp_tuple tuple;
     uint8_t state;        /* enum tcp_state */
     uint8_t range_count;  /* ranges in use */
@@ -87,10 +91,7 @@ struct tcp_conn {
     uint64_t timer_at;    /* us: retransmission, probe, FIN-WAIT-2 or TIME-WAIT, as the state tells */
     uint64_t ack_at;      /* us: delayed ACK */
     uint64_t keep_at;     /* us: keep-alive */
-    struct chain rcv;     /* bytes received: `length` in order; out-of-order ones behind, as `ranges` tells */
-    struct tcp_range ranges[TCP_RANGES_MAX]; /* ascending, apart, beyond rcv_nxt */
     uint32_t iss;
-    uint32_t irs;
     uint32_t snd_una;
     uint32_t snd_nxt;     /* behind the highest sequence number sent */
     uint32_t snd_resend;  /* next to send; behind snd_nxt while going back */
@@ -114,11 +115,10 @@ struct tcp_conn {
     uint32_t
         mark_end; /* of the flight, what comes before this was sent at mark_us or earlier, the rest later */
     uint32_t mark_us;
-    uint32_t rtt_min_us;  /* 0: no measurement yet */
-    uint32_t board;       /* index of the block with the tcp_board, and one; 0: none */
-    uint32_t challenge_s; /* second that challenge_count counts in */
-    uint16_t mss;         /* payload bytes of the largest segment we send, options counted in */
-    uint16_t rcv_mss;     /* payload bytes of the largest segment received */
+    uint32_t rtt_min_us; /* 0: no measurement yet */
+    uint32_t board;      /* index of the block with the tcp_board, and one; 0: none */
+    uint16_t mss;        /* payload bytes of the largest segment we send, options counted in */
+    uint16_t rcv_mss;    /* payload bytes of the largest segment received */
     uint8_t snd_scale;
     uint8_t rcv_scale;
     uint8_t retransmits; /* in a row, without an answer */
@@ -126,14 +126,15 @@ struct tcp_conn {
     uint8_t dup_acks;
     uint8_t keep_probes; /* in a row, without an answer */
     uint8_t challenge_count;
-    uint8_t repair; /* enum tcp_repair_flag */
+    uint8_t repair;   /* enum tcp_repair_flag */
+    struct chain rcv; /* bytes received: `length` in order; out-of-order ones behind, as `ranges` tells */
 };
 _Static_assert(sizeof(struct tcp_conn) == 248, "tcp_conn is a published format");
-_Static_assert(offsetof(struct tcp_conn, state) == 36 && offsetof(struct tcp_conn, snd_una_pos) == 40 &&
-                   offsetof(struct tcp_conn, timer_at) == 56 && offsetof(struct tcp_conn, rcv) == 80 &&
-                   offsetof(struct tcp_conn, ranges) == 96 && offsetof(struct tcp_conn, iss) == 128 &&
-                   offsetof(struct tcp_conn, cwnd) == 176 && offsetof(struct tcp_conn, mss) == 236 &&
-                   offsetof(struct tcp_conn, snd_scale) == 240,
+_Static_assert(offsetof(struct tcp_conn, tuple) == 40 && offsetof(struct tcp_conn, state) == 76 &&
+                   offsetof(struct tcp_conn, snd_una_pos) == 80 && offsetof(struct tcp_conn, timer_at) == 96 &&
+                   offsetof(struct tcp_conn, iss) == 120 && offsetof(struct tcp_conn, cwnd) == 164 &&
+                   offsetof(struct tcp_conn, mss) == 220 && offsetof(struct tcp_conn, snd_scale) == 224 &&
+                   offsetof(struct tcp_conn, rcv) == 232,
                "tcp_conn is a published format");
 
 #endif

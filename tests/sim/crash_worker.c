@@ -18,9 +18,11 @@
 #include "store_trap.h"
 
 #define KILLS_AT_ONCE 2
+#define CONNECTIONS   8u
+#define SESSIONS      8u
 
 static const struct region_geometry geometry = {.workers = 1,
-                                                .connections = 8,
+                                                .connections = CONNECTIONS,
                                                 .blocks = 64,
                                                 .descriptors = 256,
                                                 .items = 64,
@@ -28,7 +30,7 @@ static const struct region_geometry geometry = {.workers = 1,
                                                 .topic_chunks = 8,
                                                 .rooms = 4,
                                                 .members = 8,
-                                                .sessions = 8,
+                                                .sessions = SESSIONS,
                                                 .topics = 4,
                                                 .control_blocks = 4,
                                                 .log_segments = 2,
@@ -198,12 +200,49 @@ static bool fork_at_store(void)
     return k->pid == 0;
 }
 
+/* Connections and sessions as they were when the transaction under way began: whatever is saved of them, and
+ * when, undoing it must bring back all of it. */
+static struct {
+    uint64_t number;
+    uint8_t connections[CONNECTIONS * CONNECTION_STRIDE];
+    struct session sessions[SESSIONS];
+} before;
+
+static struct txn_log *worker_log(void)
+{
+    return region_part(&region, 0, PART_TXN);
+}
+
+/* At each store: the first of a transaction is ahead of every change. */
+static void remember_beginning(void)
+{
+    const struct txn_log *l = worker_log();
+    if (atomic_load(&l->phase) != TXN_OPEN || before.number == atomic_load(&l->number))
+        return;
+    before.number = atomic_load(&l->number);
+    memcpy(before.connections, connection_at(&region, 0, 0), sizeof before.connections);
+    memcpy(before.sessions, session_at(&region, 0), sizeof before.sessions);
+}
+
+/* In a fork, of the copy: what the dead worker's open transaction did is undone. */
+static void expect_undone(void)
+{
+    struct txn t;
+    txn_attach(&t, region.base, worker_log());
+    if (txn_recover(&t) != TXN_OPEN)
+        return;
+    assert_int_equal(before.number, atomic_load(&worker_log()->number));
+    assert_memory_equal(before.connections, connection_at(&region, 0, 0), sizeof before.connections);
+    assert_memory_equal(before.sessions, session_at(&region, 0), sizeof before.sessions);
+}
+
 /* From here on this fork and its worker have a region of their own. */
 static void take_copy_of_region(void)
 {
     assert_ptr_equal(
         mremap(death->copy, region.size, region.size, MREMAP_MAYMOVE | MREMAP_FIXED, region.base),
         region.base);
+    expect_undone();
 }
 
 bool crash_round(struct child *c, const struct round *in, struct frames *out)
@@ -224,6 +263,7 @@ bool crash_round(struct child *c, const struct round *in, struct frames *out)
         memcpy(&report, buffer, sizeof report);
         if (report.store == 0)
             return true;
+        remember_beginning();
         if (fork_at_store()) {
             crash_child_end(c);
             take_copy_of_region();

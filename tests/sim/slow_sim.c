@@ -444,6 +444,33 @@ static int set_up(void **state)
     return aead_init(AEAD_BACKEND_AUTO) ? 0 : -1;
 }
 
+/* A record a turn at least, either way: nobody waits for a delayed ACK or a timer in the middle. */
+static void a_message_longer_than_the_window_is_echoed_without_a_pause(void **state)
+{
+    static uint8_t text[400000], frame[sizeof text + WS_HEAD_MAX];
+    struct sim_client *c = &sim.client[0];
+    memset(text, 'x', sizeof text);
+    sim_start(&sim, &geometry, 7);
+    sim_client_start(c, 40000, 1, sim.now_us);
+    sim_turns(&sim, 8);
+    assert_true(sim_client_record(c, TLS_APPLICATION_DATA, upgrade_echo, sizeof upgrade_echo - 1));
+    sim_turns(&sim, 8);
+    uint64_t heard = c->heard;
+    size_t n = sim_frame(frame, WS_OP_BINARY, true, text, sizeof text);
+    for (size_t at = 0, take; at < n; at += take) {
+        take = n - at < TLS_PLAINTEXT_MAX ? n - at : TLS_PLAINTEXT_MAX;
+        assert_true(sim_client_record(c, TLS_APPLICATION_DATA, frame + at, take));
+    }
+    unsigned up = 0, down = 0, most = sizeof text / TLS_PLAINTEXT_MAX + 2;
+    for (; c->heard == heard && up <= most; up++)
+        sim_turn(&sim);
+    for (; c->heard < heard + sizeof text && down <= most; down++)
+        sim_turn(&sim);
+    assert_true(up <= most);
+    assert_true(down <= most);
+    sim_stop(&sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_websocket_reader_whose_window_stays_closed_is_gone_although_it_speaks),
         cmocka_unit_test(an_echo_that_takes_longer_than_a_heartbeat_is_not_idle),
         cmocka_unit_test(a_connection_is_kept_for_the_next_request_and_not_for_ever),
+        cmocka_unit_test(a_message_longer_than_the_window_is_echoed_without_a_pause),
         cmocka_unit_test(a_body_of_one_byte_records_is_read_once),
         cmocka_unit_test(nobody_is_closed_for_what_could_not_be_heard_before_a_restart),
     };
