@@ -15,14 +15,15 @@ const isList = (value, what) => truth(Array.isArray(value), `${what} is a list`)
 const isPermissions = (value, what) => truth(/^\d+$/.test(value) && typeof value === 'string', `${what} is a string of digits`);
 const told = (library, t) => library.told.find((event) => event.t === t).d;
 
+await Promise.all(libraries.map((library) => need(`${library.name} becomes ready and knows the guild`, async () => {
+  await library.connect();
+  truth(library.knowsGuild(), 'guild');
+})));
+
 for (const [at, library] of libraries.entries()) {
   const { name } = library;
-  const mine = () => library.told.filter(({ t, d }) => life.includes(t) && (t !== 'VOICE_STATE_UPDATE' || d.user_id === told(library, 'READY').user.id));
-
-  await need(`${name} becomes ready and knows the guild`, async () => {
-    await library.connect();
-    truth(library.knowsGuild(), 'guild');
-  });
+  const itself = ({ t, d }) => t !== 'VOICE_STATE_UPDATE' || d.user_id === told(library, 'READY').user.id;
+  const mine = () => life.map((t) => library.told.find((event) => event.t === t && itself(event))).sort((x, y) => x.s - y.s);
 
   await test(`${name}: READY, the guild, a message, its voice state before its voice server, numbered from 1 without a gap`, async () => {
     const content = freshText(`for ${name}`);
@@ -65,9 +66,9 @@ for (const [at, library] of libraries.entries()) {
 
   await test(`${name} has nothing to complain of`, async () => {
     library.say(4, { guild_id: guildId, channel_id: null, self_mute: false, self_deaf: false });
-    await eventually(() => library.told.some(({ t, d }) => t === 'VOICE_STATE_UPDATE' && d.channel_id === null), 'it has left', PATIENCE_MS);
+    await eventually(() => library.told.some((event) => event.t === 'VOICE_STATE_UPDATE' && itself(event) && event.d.channel_id === null), 'it has left', PATIENCE_MS);
     equal([library.complaints, library.client.interruptions ?? []], [[], []], 'complaints');
-    await library.end();
+    await library.end(); // its account is used again
   });
 }
 
