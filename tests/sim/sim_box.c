@@ -456,7 +456,8 @@ void sim_work(struct sim *s, bool lossy)
     for (unsigned i = 0; i < 200 && (worker_step(s->worker, s->now_us) || s->in_next != s->in_count); i++)
         ;
     s->in_next = s->in_count = 0;
-    check(s);
+    if (!s->check_every || s->turns++ % s->check_every == 0)
+        check(s);
     for (uint32_t i = 0; i < s->out_count; i++)
         if (!lossy || sim_chance(s, 20))
             deliver(s, &s->out[i]);

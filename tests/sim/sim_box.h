@@ -38,6 +38,8 @@ struct sim {
     uint32_t shakes_left;     /* of this turn */
     bool tickets; /* the handshake ends with a ticket's record */
     uint8_t ticket[64];
+    unsigned check_every; /* turns; 0 and 1: each */
+    unsigned turns;
     bool answers_arp; /* the clients' host does: for tests that take minutes */
     /* the control plane's side */
     struct txn txn;

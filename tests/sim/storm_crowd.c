@@ -147,8 +147,13 @@ void crowd_drop(struct crowd *c, uint32_t k)
 {
     struct crowd_client *o = &c->client[k];
     put_segment(c, k, TCP_RST | TCP_ACK, o->seq, NULL, 0);
-    o->stage = CROWD_AWAY;
-    o->ready = false;
+    crowd_vanish(c, k);
+}
+
+void crowd_vanish(struct crowd *c, uint32_t k)
+{
+    c->client[k].stage = CROWD_AWAY;
+    c->client[k].ready = c->client[k].owes_ack = false;
 }
 
 void crowd_beat(struct crowd *c, uint32_t k)

@@ -57,6 +57,8 @@ void crowd_close(struct crowd *c);
 void crowd_come(struct crowd *c, uint32_t k, uint64_t at_us);
 /* Its connection is gone, by a RST. */
 void crowd_drop(struct crowd *c, uint32_t k);
+/* It is gone without a word. */
+void crowd_vanish(struct crowd *c, uint32_t k);
 void crowd_beat(struct crowd *c, uint32_t k);
 
 /* Before sim_work: who is to connect does, what is owed is acknowledged. */

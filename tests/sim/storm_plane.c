@@ -13,6 +13,7 @@
 #include "config/log.h"
 #include "controlplane/events/publish.h"
 #include "controlplane/guilds/model_admin.h"
+#include "controlplane/presence/presence.h"
 #include "controlplane/protocol/intents.h"
 #include "controlplane/protocol/payloads.h"
 #include "controlplane/sessions/control.h"
@@ -177,6 +178,11 @@ uint64_t plane_resumed(void)
 uint32_t plane_sessions(void)
 {
     return plane.control.gateway_sessions;
+}
+
+uint64_t plane_online(void)
+{
+    return presence_online_count(&plane.control, plane.guild);
 }
 
 uint64_t plane_drops(enum drop_reason why)

@@ -25,6 +25,7 @@ uint32_t plane_said(void);
 uint64_t plane_inputs(void);
 uint64_t plane_resumed(void); /* sessions, so far */
 uint32_t plane_sessions(void);
+uint64_t plane_online(void); /* members of the guild, as others see them */
 uint64_t plane_drops(enum drop_reason why);
 
 #endif

@@ -88,6 +88,7 @@ static void start(uint32_t leavers)
 {
     sim_start(&sim, &geometry, 1);
     sim.answers_arp = true;
+    sim.check_every = 16; /* it looks at everybody */
     sim.config.heartbeat_interval_ms = 41250;
     sim.config.unsent_max = 1024;
     sim.config.keep_max = 4096;
@@ -225,6 +226,46 @@ static void new_sessions_above_their_rate_come_again_later_and_all_begin(void **
     stop();
 }
 
+/* ---- silence ---- */
+
+/* One and a half heartbeat intervals, and a moment for the news. */
+static void silence(void)
+{
+    for (unsigned s = 0; s < 61; s++) {
+        for (uint32_t k = crowd.count - STEADY; k < crowd.count; k++)
+            crowd_beat(&crowd, k);
+        turn();
+        turn();
+        sim.now_us += SECOND;
+    }
+    for (unsigned i = 0; i < 300; i++)
+        turn();
+}
+
+static void after_a_hundred_thousand_silent_disconnects_nobody_is_seen_who_is_gone(void **state)
+{
+    enum { LEAVERS = 10000, ROUNDS = 10 };
+    start(LEAVERS);
+    plane_pace(0, 0);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        assert_int_equal(plane_online(), ACCOUNTS);
+        for (uint32_t k = 0; k < LEAVERS; k++)
+            crowd_vanish(&crowd, k);
+        silence();
+        assert_int_equal(plane_online(), STEADY); /* of as many accounts, one each */
+        assert_int_equal(sim.worker->connections->used, STEADY);
+        for (uint32_t k = 0; k < LEAVERS; k++)
+            crowd_come(&crowd, k, sim.now_us + k * 50ull);
+        turns_until(all_ready, 2000);
+        for (unsigned i = 0; i < 200; i++) /* others are told of a user twice a second at most */
+            turn();
+    }
+    assert_int_equal(plane_online(), ACCOUNTS);
+    assert_int_equal(crowd.resumed, ROUNDS * LEAVERS);
+    assert_int_equal(crowd.lost + crowd.closes + crowd.resets, 0);
+    stop();
+}
+
 /* ---- wrong tokens ---- */
 
 static void a_hundred_thousand_wrong_tokens_a_second_are_nobodys_business(void **state)
@@ -286,6 +327,7 @@ int main(void)
         cmocka_unit_test(ten_thousand_that_lost_their_connections_are_back_within_five_seconds),
         cmocka_unit_test(resumes_above_their_rate_wait_and_then_come_again_later),
         cmocka_unit_test(new_sessions_above_their_rate_come_again_later_and_all_begin),
+        cmocka_unit_test(after_a_hundred_thousand_silent_disconnects_nobody_is_seen_who_is_gone),
         cmocka_unit_test(a_hundred_thousand_wrong_tokens_a_second_are_nobodys_business),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
