@@ -133,6 +133,7 @@ struct config_gateway {
     uint32_t identify_timeout_s;
     uint32_t payloads_per_minute;
     uint32_t max_concurrency, identifies_per_day; /* 0: not limited */
+    uint32_t identifies_per_second, resumes_per_second; /* of all; 0: not limited */
     char url[CONFIG_PATH_MAX];                    /* "": wss:// and first address */
 };
 

@@ -93,8 +93,8 @@ const struct config_key config_keys[] = {
     UINT("tls.handshake_timeout_s", tls.handshake_timeout_s, "10", 1, 120, "s", RESTART,
          "A connection without a whole TLS record by then is refused; one that sent its first has three "
          "times as long to shake hands."),
-    UINT("tls.half_open_max", tls.half_open_max, "1024", 1, 1u << 20, "connections per worker", RESTART,
-         "Connections in a TCP or TLS handshake at a time; a SYN above it is refused."),
+    UINT("tls.half_open_max", tls.half_open_max, "4096", 1, 1u << 19, "connections per worker", RESTART,
+         "Connections in a TLS handshake at a time; a SYN above it is left unanswered, and comes again."),
 
     CHOICE("tcp.congestion", tcp.congestion, "cubic", congestion, RESTART,
            "Congestion control: cubic (RFC 9438) or newreno (RFC 6582)."),
@@ -174,6 +174,10 @@ const struct config_key config_keys[] = {
          "How many sessions an account may start within 5 s; more are told op 9. 0: any number."),
     UINT("gateway.identifies_per_day", gateway.identifies_per_day, "10000", 0, 100000000, "identifies/day",
          RELOAD, "How many sessions an account may start within 24 h; more are told op 9. 0: any number."),
+    UINT("gateway.identifies_per_second", gateway.identifies_per_second, "1000", 0, 1000000, "identifies/s", RELOAD,
+         "How many sessions may begin within a second, of all accounts; more are told to come again later. 0: any number."),
+    UINT("gateway.resumes_per_second", gateway.resumes_per_second, "10000", 0, 1000000, "resumes/s", RELOAD,
+         "How many sessions are resumed within a second; two seconds' worth wait, more are told to come again later. 0: any number."),
     STRING("gateway.url", gateway.url, "\"\"", "URL", RESTART,
            "Gateway that clients are told; empty: wss:// and the first address."),
 

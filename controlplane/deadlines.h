@@ -20,7 +20,9 @@ enum deadline_kind {
     DEADLINE_GONE,     /* subject: as of AWAY; others are to see it no more */
     DEADLINE_PRESENCE, /* subject: as of AWAY; others are to be told of its user */
     DEADLINE_DRAIN,    /* no subject: the next wave */
-    DEADLINE_HELD,     /* subject: connection handle that is not admitted */
+    DEADLINE_HELD,     /* subject: connection handle that is told to come again later */
+    DEADLINE_ASKED,    /* subject: as of HELD; it was told */
+    DEADLINE_TURN,     /* no subject: who waits for its turn */
     DEADLINE_LISTS,    /* no subject: watchers of member lists are to be told */
     DEADLINE_VISITORS  /* no subject: members of a temporary invite who are not there any more leave */
 };
@@ -42,5 +44,11 @@ bool deadlines_due(struct deadlines *d, uint64_t now_ms, struct deadline *out);
 /* UINT64_MAX: none. */
 uint64_t deadlines_next(const struct deadlines *d);
 void deadlines_free(struct deadlines *d);
+
+/* A number below `below` that neighbours do not share. */
+static inline uint64_t deadlines_jitter(uint64_t of, uint64_t below)
+{
+    return (of * 0x9e3779b97f4a7c15ull >> 32) * below >> 32;
+}
 
 #endif

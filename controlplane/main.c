@@ -107,6 +107,8 @@ static void make_control_config(const struct process *p, struct control_config *
     cc->payloads_per_minute = c->gateway.payloads_per_minute;
     cc->max_concurrency = c->gateway.max_concurrency;
     cc->identifies_per_day = c->gateway.identifies_per_day;
+    cc->identifies_per_second = c->gateway.identifies_per_second;
+    cc->resumes_per_second = c->gateway.resumes_per_second;
     cc->box = THIS_BOX;
 }
 

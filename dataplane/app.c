@@ -309,7 +309,7 @@ static void notify_open(struct worker *w, struct connection *c, const struct ws_
 static void refuse_query(struct worker *w, struct connection *c, enum drop_reason why)
 {
     count_drop(w->counters, why);
-    app_close(w, c, ws_query_close_code(why), NULL, 0, false);
+    app_close(w, c, WS_QUERY_CLOSE, NULL, 0, false);
 }
 
 void app_upgrade(struct worker *w, struct connection *c, const uint8_t *p, const struct http_request *r)

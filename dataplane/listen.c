@@ -6,7 +6,8 @@
  *
  * A slot is given out last. When there is none, as many handshakes run as may, or of any pool only the last sixteenth is left, an
  * opening is held back: SYN or third packet are dropped and counted, the entry stays, the client sends again. Those who have a slot
- * notice nothing, and it is over as soon as something comes back.
+ * notice nothing, and it is over as soon as something comes back. Of handshakes, twice as many may run as SYNs are answered for: in a
+ * storm, who was told to come in is not left standing at the door.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "dataplane/worker.h"
@@ -56,9 +57,9 @@ static bool is_short(const struct worker *w, const struct pool *p)
 }
 
 /* Why nobody can be let in now; DROP_NONE: one can. */
-static enum drop_reason no_room(const struct worker *w)
+static enum drop_reason no_room(const struct worker *w, uint32_t handshakes_max)
 {
-    if (w->handshakes >= w->config->syn_max)
+    if (w->handshakes >= handshakes_max)
         return DROP_TCP_SYN_LIMIT;
     if (!pool_free(w->connections, &w->txn))
         return DROP_TCP_NO_SLOT;
@@ -68,7 +69,7 @@ static enum drop_reason no_room(const struct worker *w)
 
 static void take_syn(struct worker *w, const struct tcp_tuple *tuple, const struct tcp_segment *s, uint32_t iss)
 {
-    enum drop_reason why = no_room(w);
+    enum drop_reason why = no_room(w, w->config->syn_max);
     struct half_open h, *kept;
     if (why != DROP_NONE) {
         count_drop(w->counters, why);
@@ -97,7 +98,7 @@ static void forget(struct worker *w, struct half_open *h)
 /* The connection that this segment completes, or NULL: it was dropped. */
 static struct connection *complete(struct worker *w, const struct half_open *h)
 {
-    enum drop_reason why = no_room(w);
+    enum drop_reason why = no_room(w, 2 * w->config->syn_max);
     struct connection *c = why == DROP_NONE ? conn_open(w, h) : NULL;
     if (!c)
         count_drop(w->counters, why == DROP_NONE ? DROP_TCP_NO_SLOT : why);
@@ -161,7 +162,7 @@ static void time_wait_segment(struct worker *w, struct time_wait *e, const struc
     uint32_t iss = time_wait_isn(e);
     switch (time_wait_input(&w->waits, e, s, &w->config->tcp, w->now_us, &p)) {
     case TIME_WAIT_REOPEN:
-        if (no_room(w) == DROP_NONE)
+        if (no_room(w, w->config->syn_max) == DROP_NONE)
             time_wait_remove(&w->waits, e);
         take_syn(w, &tuple, s, iss);
         return;

@@ -194,11 +194,11 @@ static void log_certificates(struct dataplane *d)
     log_event(LOG_INFO, "certificates", "names=%s", log_text(names).text);
 }
 
-/* Room for every handshake to be cancelled, and as much again for records. */
+/* Room for the ClientHello of every handshake: one that finds none is refused, which a client takes for an error, not for a queue. */
 static uint32_t helper_ring(uint32_t handshakes_max)
 {
     uint32_t bytes = HELPER_RING;
-    while (bytes < 64 * handshakes_max)
+    while (bytes < 1024 * handshakes_max)
         bytes *= 2;
     return bytes;
 }
@@ -211,8 +211,8 @@ static bool start_tls(struct dataplane *d)
     log_certificates(d);
     struct tls_helper_config hc = {.server = d->tls, .workers = d->config.dataplane.workers,
                                    .threads = d->config.tls.handshake_threads,
-                                   .handshakes_max = d->config.tls.half_open_max, 
-                                   .ring_bytes = helper_ring(d->config.tls.half_open_max), .cpu = -1};
+                                   .handshakes_max = 2 * d->config.tls.half_open_max,
+                                   .ring_bytes = helper_ring(2 * d->config.tls.half_open_max), .cpu = -1};
     if (!(d->helper = tls_helper_start(&hc, why)))
         return fail(why);
     return true;

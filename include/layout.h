@@ -199,7 +199,8 @@ struct control_area {
     uint32_t drain_asked;    /* how many were */
     uint64_t drain_began_ms; /* unix time */
     uint64_t drain_over_ms;  /* the last wave's time */
-    uint8_t pad1[408];
+    uint64_t turns_until_ms; /* until then somebody may wait for his turn (sessions/turns.h) */
+    uint8_t pad1[400];
 };
 _Static_assert(sizeof(struct control_area) == 512, "control_area is a published format");
 

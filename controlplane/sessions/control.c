@@ -16,6 +16,7 @@
 #include "controlplane/sessions/gateway.h"
 #include "controlplane/sessions/starts.h"
 #include "controlplane/sessions/session_table.h"
+#include "controlplane/sessions/turns.h"
 #include "controlplane/sessions/visitors.h"
 #include "controlplane/voice/voice.h"
 #include "token.h"
@@ -35,6 +36,8 @@ void control_config_defaults(struct control_config *c)
                                  .payloads_per_minute = 120,
                                  .box = 1,
                                  .max_concurrency = 16,
+                                 .identifies_per_second = 1000,
+                                 .resumes_per_second = 10000,
                                  .identifies_per_day = 10000,
                                  .intents_allowed = UINT32_MAX};
 }
@@ -71,6 +74,7 @@ void control_open(struct control *c, struct region_link *l, struct model *m,
     show_token_key(c);
     owners_open(c);
     topics_open(c);
+    turns_open(c);
     session_table_open(c);
     voice_open(c);
     drain_open(c);
@@ -94,6 +98,7 @@ void control_close(struct control *c)
     json_out_free(&c->out);
     json_out_free(&c->item);
     starts_free(c);
+    turns_close(c);
     free(c->chunk_ids);
 }
 
@@ -268,7 +273,13 @@ static void due(struct control *c, const struct deadline *d)
         drain_wave(c);
         break;
     case DEADLINE_HELD:
-        drain_held(c, d->subject);
+        turns_held(c, d->subject);
+        break;
+    case DEADLINE_ASKED:
+        turns_asked(c, d->subject);
+        break;
+    case DEADLINE_TURN:
+        turns_due(c);
         break;
     case DEADLINE_LISTS:
         lists_flush(c);

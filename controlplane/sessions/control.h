@@ -43,6 +43,8 @@ struct control_config {
     uint16_t box;                /* this one's number; session ids bear it */
     uint32_t max_concurrency;    /* identifies of one account within 5 s; 0: not limited */
     uint32_t identifies_per_day; /* of one account; 0: not limited */
+    uint32_t identifies_per_second; /* of all; 0: not limited */
+    uint32_t resumes_per_second;
 };
 
 void control_config_defaults(struct control_config *c);
@@ -122,6 +124,7 @@ struct control {
     struct index_map by_user;       /* user id -> first of its sessions */
     struct user_link *user_links;   /* by session */
     struct index_map starts;        /* user id -> struct starts */
+    struct turns *turns;            /* sessions/turns.h */
     uint32_t gateway_sessions, voice_sessions;
     /* audiences and rooms */
     struct index_map audiences; /* guild id -> struct audience */

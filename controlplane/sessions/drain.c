@@ -8,9 +8,6 @@
 #include "controlplane/sessions/session_table.h"
 
 #define ASK             "{\"op\":7,\"d\":null}"
-#define CLOSE_RESTART   1012u /* RFC 6455's registry: service restart */
-#define HOLD_MS         2000u
-#define HOLD_JITTER_MS  3000u
 #define SESSIONS_A_WAVE 65536u /* looked at, so that no wave takes long */
 
 static struct control_area *area_touch(struct control *c)
@@ -20,15 +17,9 @@ static struct control_area *area_touch(struct control *c)
     return a;
 }
 
-/* A number below `below` that neighbours do not share. */
-static uint64_t jitter(uint64_t of, uint64_t below)
-{
-    return (of * 0x9e3779b97f4a7c15ull >> 32) * below >> 32;
-}
-
 static void next_wave(struct control *c)
 {
-    deadlines_add(&c->deadlines, c->now_ms + DRAIN_WAVE_MS / 2 + jitter(c->now_ms, DRAIN_WAVE_MS),
+    deadlines_add(&c->deadlines, c->now_ms + DRAIN_WAVE_MS / 2 + deadlines_jitter(c->now_ms, DRAIN_WAVE_MS),
                   DEADLINE_DRAIN, 0);
 }
 
@@ -86,19 +77,6 @@ void drain_wave(struct control *c)
     }
     if (a->drain_at < c->link->sessions->fresh)
         next_wave(c);
-}
-
-void drain_hold(struct control *c, uint64_t connection)
-{
-    deadlines_add(&c->deadlines, c->now_ms + HOLD_MS + jitter(connection ^ c->now_ms, HOLD_JITTER_MS),
-                  DEADLINE_HELD, connection);
-}
-
-void drain_held(struct control *c, uint64_t connection)
-{
-    if (connection_of(c->link->region, connection, NULL) &&
-        session_by_connection(c, connection) == SESSION_NONE)
-        link_close(c->link, connection, CLOSE_RESTART, false, "service restart");
 }
 
 struct drain_progress drain_progress(const struct control *c)

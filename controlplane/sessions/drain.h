@@ -5,8 +5,7 @@
  *         ^________________________drain_end or cold start_____________________|
  *
  * Sessions that are asked stay, and may be resumed when serving goes on. Who comes while the box drains is
- * kept waiting for some seconds and then closed with 1012 (service restart), after which clients come back to
- * resume: so they neither give up nor hammer. The state is in the region (control_area).
+ * told to come again later (turns.h). The state is in the region (control_area).
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_DRAIN_H
@@ -28,11 +27,8 @@ struct drain_progress {
 /* Within a transaction, all of these. */
 void drain_begin(struct control *c, uint32_t over_ms);
 void drain_end(struct control *c);
-/* DEADLINE_DRAIN and DEADLINE_HELD. */
+/* DEADLINE_DRAIN. */
 void drain_wave(struct control *c);
-void drain_held(struct control *c, uint64_t connection);
-/* A connection that wants to identify or resume meanwhile. */
-void drain_hold(struct control *c, uint64_t connection);
 /* At start: a drain under way goes on. */
 void drain_open(struct control *c);
 

@@ -12,9 +12,9 @@
 #include "controlplane/presence/lists.h"
 #include "controlplane/presence/presence.h"
 #include "controlplane/protocol/opcodes.h"
-#include "controlplane/sessions/drain.h"
 #include "controlplane/sessions/payload.h"
 #include "controlplane/sessions/session_table.h"
+#include "controlplane/sessions/turns.h"
 #include "controlplane/sessions/visitors.h"
 #include "controlplane/voice/voice.h"
 
@@ -201,7 +201,7 @@ static enum input_result take(struct control *c, uint64_t connection, int op, co
     }
     if (session == SESSION_NONE) {
         if (c->link->area->draining && (op == GATEWAY_OP_IDENTIFY || op == GATEWAY_OP_RESUME)) {
-            drain_hold(c, connection);
+            turns_later(c, connection);
             return INPUT_DONE;
         }
         if (op == GATEWAY_OP_IDENTIFY && !*cursor)

@@ -30,11 +30,15 @@ void gateway_end(struct control *c, uint32_t session, uint16_t code);
 void gateway_refuse(struct control *c, uint64_t connection, uint16_t code, enum drop_reason why,
                     const char *reason);
 
-/* Op 2 and op 6 (identify.c), op 8 (members.c). */
+/* Op 2 (identify.c), op 6 (resume.c), op 8 (members.c). */
 enum input_result gateway_identify(struct control *c, uint64_t connection, const json_t *d, uint64_t *cursor);
 void gateway_resume(struct control *c, uint64_t connection, const json_t *d);
 enum input_result gateway_members(struct control *c, uint32_t session, const json_t *d, uint64_t entry,
                                   uint64_t *cursor);
+
+/* The session has this connection now, and the client gets what follows `seq`; or it is lost and the client
+ * told so. False: it would have to move from a worker that is still busy with what it was told before. */
+bool gateway_go_on(struct control *c, uint32_t session, uint64_t connection, uint32_t seq);
 
 /* Op 9 with `false`. */
 void gateway_invalid_session(struct control *c, uint64_t connection);

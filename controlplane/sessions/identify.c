@@ -1,14 +1,11 @@
 /*
- * Identify and resume (reference/gateway.md 4, 5, 13.1); see gateway.h.
+ * Identify (reference/gateway.md 4, 5); see gateway.h. Resume is resume.c's.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "controlplane/sessions/gateway.h"
 
 #include <inttypes.h>
 
-#include "controlplane/events/audience.h"
-#include "controlplane/events/event_writer.h"
-#include "controlplane/events/publish.h"
 #include "config/log.h"
 #include "controlplane/protocol/intents.h"
 #include "controlplane/protocol/opcodes.h"
@@ -16,7 +13,7 @@
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/sessions/snapshot.h"
 #include "controlplane/sessions/starts.h"
-#include "controlplane/voice/voice.h"
+#include "controlplane/sessions/turns.h"
 
 #define GUILDS_PER_SHARD_MAX 2500u
 
@@ -73,28 +70,19 @@ static const struct user *check(struct control *c, uint64_t connection, const js
         refuse(c, connection, GATEWAY_CLOSE_DISALLOWED_INTENTS, DROP_CONTROL_JSON, "disallowed intents");
     else if (guilds_of_shard(model_account(c->model, u->id), i) > GUILDS_PER_SHARD_MAX)
         refuse(c, connection, GATEWAY_CLOSE_SHARDING_REQUIRED, DROP_CONTROL_JSON, "sharding required");
-    else if (too_soon(c, u->id, i) || !starts_take(c, u->id))
+    else if (too_soon(c, u->id, i) || !starts_may(c, u->id))
         gateway_invalid_session(c, connection);
-    else
+    else if (turns_identify(c, connection)) {
+        starts_take(c, u->id);
         return u;
+    }
     return NULL;
-}
-
-static bool streams(const struct connection *n)
-{
-    return n && n->encoding == CONNECTION_DEFLATE;
 }
 
 /* A connection that is one stream compresses no payload by itself (reference/gateway.md 12.1). */
 static uint8_t compression_of(const struct connection *n, bool payloads)
 {
-    return streams(n) ? COMPRESS_STREAM : payloads ? COMPRESS_PAYLOADS : COMPRESS_NONE;
-}
-
-static uint8_t session_flags(const struct session_control *s)
-{
-    return (uint8_t)((s->intents & INTENT_MESSAGE_CONTENT ? SESSION_CONTENT : 0) |
-                     (s->compress == COMPRESS_PAYLOADS ? SESSION_COMPRESSED : 0));
+    return session_streams(n) ? COMPRESS_STREAM : payloads ? COMPRESS_PAYLOADS : COMPRESS_NONE;
 }
 
 static uint32_t begin(struct control *c, uint64_t connection, const struct user *u, const struct identify *i)
@@ -170,143 +158,4 @@ enum input_result gateway_identify(struct control *c, uint64_t connection, const
             return INPUT_MORE;
     }
     return INPUT_DONE;
-}
-
-/* ---- op 6 ---- */
-
-static void resume_verb(struct control *c, uint32_t session, uint32_t seq, uint8_t flags)
-{
-    const struct session_control *s = session_of(c, session);
-    struct verb_resume *v = link_verb(c->link, s->worker, VERB_SESSION_RESUME, sizeof *v);
-    flags |= session_flags(s);
-    *v = (struct verb_resume){.session = {.session = session,
-                                          .generation = s->generation,
-                                          .connection = s->connection,
-                                          .user_id = s->user_id,
-                                          .intents = s->intents,
-                                          .kind = SESSION_GATEWAY,
-                                          .flags = flags},
-                              .seq = seq};
-}
-
-/* Copies the references behind `seq` out of a session of another worker; that worker has nothing of ours to
- * do any more. Their count, or -1: not all are there. */
-static int64_t copy_refs(const struct control *c, uint32_t session, uint32_t seq, uint64_t *positions,
-                         uint32_t max)
-{
-    struct region *r = c->link->region;
-    const struct session_control *sc = session_of(c, session);
-    struct session s = *session_at(r, session);
-    const struct pool *chunks = region_part(r, sc->worker, PART_CHUNKS);
-    uint64_t oldest = atomic_load_explicit(&c->link->log->oldest, memory_order_acquire);
-    if (s.generation != sc->generation || seq + 1 < s.seq_first || s.seq_last - seq > max)
-        return -1;
-    uint32_t chunk = s.head_chunk, at = s.head_at, n = 0;
-    for (uint32_t number = s.seq_first; number != s.seq_last + 1; number++, at++) {
-        if (at == SESSION_CHUNK_REFS) {
-            chunk = ((const struct session_chunk *)pool_at(chunks, chunk))->next;
-            at = 0;
-        }
-        if (chunk >= chunks->fresh)
-            return -1;
-        if (number <= seq)
-            continue;
-        uint32_t ref = ((const struct session_chunk *)pool_at(chunks, chunk))->ref[at];
-        positions[n] = event_position(c->link->log_cursor, ref);
-        if (positions[n] < oldest || event_at(c->link->log, positions[n])->position != positions[n])
-            return -1;
-        n++;
-    }
-    struct session now = *session_at(r, session);
-    bool still = now.seq_first == s.seq_first && now.seq_last == s.seq_last && now.head_chunk == s.head_chunk;
-    return still ? (int64_t)n : -1;
-}
-
-static bool worker_is_idle(const struct control *c, uint32_t worker)
-{
-    const struct ring_end *e = &c->link->worker[worker].fanout;
-    return atomic_load_explicit(&e->ring->head, memory_order_acquire) == e->cursor;
-}
-
-#define MOVED_EVENTS_MAX 1024u
-
-/* The new connection is another worker's: the session moves there, with what the client has missed. */
-static uint32_t move(struct control *c, uint32_t session, uint64_t connection, uint32_t seq)
-{
-    uint64_t positions[MOVED_EVENTS_MAX];
-    struct session_control was = *session_of(c, session);
-    int64_t missed =
-        worker_is_idle(c, was.worker) ? copy_refs(c, session, seq, positions, MOVED_EVENTS_MAX) : -1;
-    uint32_t to = missed < 0 ? SESSION_NONE : session_move(c, session, link_worker_of(c->link, connection));
-    if (to == SESSION_NONE)
-        return SESSION_NONE;
-    struct verb_session_ref *v = link_verb(c->link, was.worker, VERB_SESSION_END, sizeof *v);
-    *v = (struct verb_session_ref){.session = session, .generation = was.generation};
-    voice_owner_moved(c, session, was.generation, to);
-    session_connect(c, to, connection);
-    resume_verb(c, to, seq, SESSION_MOVED);
-    for (int64_t i = 0; i < missed; i++)
-        event_dispatch(c->link, to, positions[i]);
-    audience_moved(c, session, to);
-    return to;
-}
-
-/* The new connection may be a stream where the old one was none, or the other way round. */
-static void note_encoding(struct control *c, uint32_t session)
-{
-    struct session_control *s = session_touch(c, session);
-    bool stream = streams(connection_of(c->link->region, s->connection, NULL));
-    if (stream == (s->compress == COMPRESS_STREAM))
-        return;
-    s->compress = stream ? COMPRESS_STREAM : COMPRESS_NONE;
-    audience_encoding(c, session);
-}
-
-static void go_on(struct control *c, uint32_t session, uint64_t connection, uint32_t seq)
-{
-    uint64_t old = session_of(c, session)->connection;
-    if (old)
-        link_close(c->link, old, GATEWAY_CLOSE_UNKNOWN_ERROR, false, "resumed elsewhere");
-    if (link_worker_of(c->link, connection) == session_of(c, session)->worker) {
-        session_connect(c, session, connection);
-        resume_verb(c, session, seq, 0);
-    } else {
-        uint32_t moved = move(c, session, connection, seq);
-        if (moved == SESSION_NONE) {
-            gateway_end(c, session, 0);
-            gateway_invalid_session(c, connection);
-            return;
-        }
-        session = moved;
-    }
-    note_encoding(c, session);
-    presence_back(c, session);
-    dispatch_resumed(&c->out);
-    publish_session(c, session, &c->out);
-    log_event(LOG_INFO, "session_resume", "session=%u seq=%u", session, seq);
-}
-
-void gateway_resume(struct control *c, uint64_t connection, const json_t *d)
-{
-    struct resume r;
-    if (!resume_parse(d, &r)) {
-        refuse(c, connection, GATEWAY_CLOSE_DECODE_ERROR, DROP_CONTROL_JSON, "decode error");
-        return;
-    }
-    const struct user *u = model_authenticate(c->model, r.token, strlen(r.token));
-    uint32_t session = session_by_id_text(c, r.session_id);
-    if (!u)
-        refuse(c, connection, GATEWAY_CLOSE_AUTHENTICATION_FAILED, DROP_CONTROL_TOKEN,
-               "authentication failed");
-    else if (session == SESSION_NONE || session_of(c, session)->user_id != u->id) {
-        uint16_t box = session_id_box(r.session_id);
-        if (box && box != c->config.box)
-            log_event(LOG_INFO, "resume_elsewhere", "user=%" PRIu64 " box=%u", u->id, box);
-        gateway_invalid_session(c, connection);
-    }
-    /* A number reaches a client after it stands in the region, so a larger one was never sent. */
-    else if (r.seq > session_at(c->link->region, session)->seq_last)
-        refuse(c, connection, GATEWAY_CLOSE_INVALID_SEQ, DROP_CONTROL_JSON, "invalid seq");
-    else
-        go_on(c, session, connection, r.seq);
 }

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "controlplane/protocol/intents.h"
 #include "controlplane/routes/maps.h"
+#include "controlplane/sessions/turns.h"
 
 #define SLOT_TRIES 64u
 
@@ -72,8 +74,12 @@ static void index_strangers(struct control *c)
         for (uint32_t i = 0; i < p->fresh; i++) {
             const struct connection *n = connection_at(r, w, i);
             uint64_t handle = connection_handle(w * r->header->geometry.connections + i, n->generation);
-            if ((n->kind == CONNECTION_GATEWAY || n->kind == CONNECTION_VOICE) &&
-                index_map_get(&c->by_connection, handle) == INDEX_NONE)
+            if ((n->kind != CONNECTION_GATEWAY && n->kind != CONNECTION_VOICE) ||
+                index_map_get(&c->by_connection, handle) != INDEX_NONE)
+                continue;
+            if (n->kind == CONNECTION_GATEWAY && c->link->area->turns_until_ms > c->now_ms)
+                turns_forgotten(c, handle);
+            else
                 deadlines_add(&c->deadlines,
                               c->now_ms + (n->kind == CONNECTION_VOICE ? c->config.identify_voice_ms
                                                                        : c->config.identify_gateway_ms),
@@ -224,9 +230,13 @@ static bool id_parse(const char *text, uint8_t id[16])
 
 uint32_t session_by_id_text(const struct control *c, const char *text)
 {
-    uint8_t id[16] = {0}, different = 0;
-    if (!id_parse(text, id))
-        return SESSION_NONE;
+    uint8_t id[16] = {0};
+    return id_parse(text, id) ? session_by_id(c, id) : SESSION_NONE;
+}
+
+uint32_t session_by_id(const struct control *c, const uint8_t id[16])
+{
+    uint8_t different = 0;
     uint32_t i = (uint32_t)index_map_get(&c->by_id, id_key(id));
     if (i == SESSION_NONE)
         return SESSION_NONE;
@@ -249,6 +259,12 @@ void session_id_text(const struct session_control *s, char text[SESSION_ID_TEXT]
         text[2 * i + 1] = "0123456789abcdef"[s->id[i] & 15];
     }
     text[32] = 0;
+}
+
+uint8_t session_flags(const struct session_control *s)
+{
+    return (uint8_t)((s->intents & INTENT_MESSAGE_CONTENT ? SESSION_CONTENT : 0) |
+                     (s->compress == COMPRESS_PAYLOADS ? SESSION_COMPRESSED : 0));
 }
 
 uint32_t session_first_of(const struct control *c, uint64_t user_id)

@@ -26,6 +26,7 @@ void session_give(struct control *c, uint32_t session);
 uint32_t session_by_connection(const struct control *c, uint64_t connection);
 /* By the id as clients write it (32 hex digits), gateway sessions only. */
 uint32_t session_by_id_text(const struct control *c, const char *text);
+uint32_t session_by_id(const struct control *c, const uint8_t id[16]);
 /* The box that an id names; 0: it is no id. */
 uint16_t session_id_box(const char *text);
 void session_id_text(const struct session_control *s, char text[SESSION_ID_TEXT]);
@@ -36,6 +37,15 @@ static inline uint32_t session_next_of(const struct control *c, uint32_t session
 {
     return c->user_links[session].next;
 }
+
+/* Is this connection one stream (zlib-stream)? */
+static inline bool session_streams(const struct connection *n)
+{
+    return n && n->encoding == CONNECTION_DEFLATE;
+}
+
+/* As a worker is told them: enum session_flag. */
+uint8_t session_flags(const struct session_control *s);
 
 /* The session has this connection now (0: none). */
 void session_connect(struct control *c, uint32_t session, uint64_t connection);

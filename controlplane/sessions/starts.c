@@ -24,7 +24,7 @@ static struct starts *starts_of(struct control *c, uint64_t user_id)
     return s;
 }
 
-bool starts_take(struct control *c, uint64_t user_id)
+bool starts_may(struct control *c, uint64_t user_id)
 {
     struct starts *s = starts_of(c, user_id);
     if (c->now_ms - s->window_ms >= STARTS_WINDOW_MS) {
@@ -35,12 +35,15 @@ bool starts_take(struct control *c, uint64_t user_id)
         s->day_ms = c->now_ms;
         s->day = 0;
     }
-    if ((c->config.max_concurrency && s->window >= c->config.max_concurrency) ||
-        (c->config.identifies_per_day && s->day >= c->config.identifies_per_day))
-        return false;
+    return (!c->config.max_concurrency || s->window < c->config.max_concurrency) &&
+           (!c->config.identifies_per_day || s->day < c->config.identifies_per_day);
+}
+
+void starts_take(struct control *c, uint64_t user_id)
+{
+    struct starts *s = starts_of(c, user_id);
     s->window++;
     s->day++;
-    return true;
 }
 
 struct starts_left starts_left(const struct control *c, uint64_t user_id)

@@ -18,8 +18,10 @@ struct starts_left {
     uint32_t max_concurrency;
 };
 
-/* False: too many; nothing is counted. */
-bool starts_take(struct control *c, uint64_t user_id);
+/* May it start one now? */
+bool starts_may(struct control *c, uint64_t user_id);
+/* It does. */
+void starts_take(struct control *c, uint64_t user_id);
 struct starts_left starts_left(const struct control *c, uint64_t user_id);
 void starts_free(struct control *c);
 

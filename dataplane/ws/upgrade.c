@@ -143,8 +143,3 @@ enum drop_reason ws_voice_query(const uint8_t *p, struct http_slice query, struc
     static const struct choice allowed[PARAMETERS] = {{versions, 10}, {encodings, 1}, {NULL, 0}};
     return parse_query(p, query, allowed, q);
 }
-
-uint16_t ws_query_close_code(enum drop_reason why)
-{
-    return why == DROP_GATEWAY_VERSION ? 4012 : 4002;
-}

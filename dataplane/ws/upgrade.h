@@ -38,12 +38,12 @@ struct ws_query {
  * Query of the main gateway (`v` 9 or 10) and of the voice gateway (`v` 4 to 9, JSON, not compressed). A
  * parameter that is missing (`v`), repeated or unknown in value is refused by name; other parameters are
  * ignored. Values are not percent-decoded. The upgrade is answered first, then the connection is closed with
- * ws_query_close_code(): a client sees close codes only.
+ * WS_QUERY_CLOSE: a client sees close codes only.
  */
 enum drop_reason ws_gateway_query(const uint8_t *p, struct http_slice query, struct ws_query *q);
 enum drop_reason ws_voice_query(const uint8_t *p, struct http_slice query, struct ws_query *q);
 
-/* 4012 for the version, 4002 for what we could not decode then. */
-uint16_t ws_query_close_code(enum drop_reason why);
+/* Invalid API version: the one code after which no client comes back with the same query. */
+#define WS_QUERY_CLOSE 4012
 
 #endif

@@ -2,7 +2,7 @@
 // connection resumes with everything it missed.
 // SPDX-License-Identifier: Apache-2.0
 import { equal, finish, sleep, test, truth } from './lib/harness.mjs';
-import { closeCode, frame, identify, nextFrame, nextJson, openGateway } from './lib/raw.mjs';
+import { closeCode, frame, identify, nextFrame, nextJson, openGateway, openWebSocket } from './lib/raw.mjs';
 import { guildId, host, rest, textChannelId, token } from './lib/pop.mjs';
 
 const GUILDS_AND_MESSAGES = 1 | (1 << 9) | (1 << 15);
@@ -36,6 +36,14 @@ await test('a ping is answered with its own bytes, between two fragments of a pa
   equal((await nextJson(gateway)).op, 11, 'acknowledgement');
   gateway.destroy();
 });
+
+// 4012 is the one code after which no library comes back with the same query (reference/gateway.md 13).
+for (const query of ['?v=10&encoding=etf', '?v=10&encoding=json&compress=zstd-stream', '?v=8&encoding=json', '?v=10&encoding=yaml']) {
+  await test(`what is not spoken is refused with 4012: ${query}`, async () => {
+    const gateway = await openWebSocket(`/${query}`);
+    equal(await closeCode(gateway), 4012, 'close code');
+  });
+}
 
 await test('a token may carry the prefix “Bot ”', async () => {
   const gateway = await openGateway();

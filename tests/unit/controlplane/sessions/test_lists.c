@@ -356,6 +356,75 @@ static void an_empty_object_ends_it_and_wrong_forms_close_the_connection(void **
     finish(t.w);
 }
 
+/* A million who are not here, in the model alone. */
+static void make_million(struct town *t)
+{
+    struct user u = {.username = "somebody"};
+    struct member m = {.guild_id = t->w->guild, .joined_at_ms = (int64_t)WORLD_MS};
+    for (uint64_t i = 1; i <= 1000000; i++) {
+        u.id = m.user_id = i << 22;
+        model_put_user(t->w->model, &u);
+        model_put_member(t->w->model, &m);
+    }
+}
+
+/* What a client was told since: how many bytes, and the last list's member_count. */
+static size_t told_since(const struct client *c, unsigned from, json_int_t *members)
+{
+    size_t bytes = 0;
+    for (unsigned i = from; i < c->count; i++) {
+        json_t *j = json_loads(c->text[i], 0, NULL), *d = json_object_get(j, "d");
+        const char *event = json_string_value(json_object_get(j, "t"));
+        if (event && strcmp(event, "GUILD_MEMBER_LIST_UPDATE") == 0)
+            *members = json_integer_value(json_object_get(d, "member_count"));
+        bytes += strlen(c->text[i]);
+        json_decref(j);
+    }
+    return bytes;
+}
+
+static void of_a_million_members_a_watcher_is_told_what_he_looks_at(void **state)
+{
+    struct town t;
+    struct watcher k = {0};
+    json_int_t members = 0;
+    char name[64], want[64];
+    town_open(&t);
+    make_million(&t);
+    for (int i = 0; i < PEOPLE; i++)
+        come(&t, i);
+    assert_true(told_since(t.client[0], 0, &members) < 64u << 10); /* READY and the guild */
+    unsigned from = t.client[0]->count;
+    watch(&t, &k, 0, "[[0,99]]");
+    assert_true(told_since(t.client[0], from, &members) < 16u << 10);
+    assert_int_equal(members, 1000000 + PEOPLE + 3); /* with the world's own three */
+    assert_int_equal(json_array_size(k.groups), 1);  /* those who are not here are counted, and not listed */
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(k.groups, 0), "count")), PEOPLE);
+    for (int i = 0; i < PEOPLE; i++) {
+        name_of(k.items[1 + i], name);
+        snprintf(want, sizeof want, "%llu online (null)", ID(t.person[i]));
+        assert_string_equal(name, want);
+    }
+    assert_null(k.items[1 + PEOPLE]);
+    from = t.client[1]->count;
+    client_say(
+        t.w, t.client[1],
+        "{\"op\":37,\"d\":{\"subscriptions\":{\"%llu\":{\"channels\":{\"%llu\":[[0,99],[500000,500099]]}}}}}",
+        ID(t.w->guild), ID(t.w->text));
+    world_run(t.w);
+    assert_true(told_since(t.client[1], from, &members) < 16u << 10);
+    from = t.client[0]->count;
+    set_status(&t, 7, "dnd");
+    settle(&t, &k);
+    assert_int_equal(k.syncs, 1); /* at first */
+    assert_true(told_since(t.client[0], from, &members) < 4u << 10);
+    name_of(k.items[8], name);
+    snprintf(want, sizeof want, "%llu dnd (null)", ID(t.person[7]));
+    assert_string_equal(name, want);
+    watcher_free(&k);
+    finish(t.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_change_of_one_member_is_told_as_such),
         cmocka_unit_test(whatever_happens_a_watcher_sees_what_a_newcomer_sees),
         cmocka_unit_test(who_may_not_see_the_channel_is_told_nothing_of_its_list),
+        cmocka_unit_test(of_a_million_members_a_watcher_is_told_what_he_looks_at),
         cmocka_unit_test(an_empty_object_ends_it_and_wrong_forms_close_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
