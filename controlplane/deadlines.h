@@ -21,7 +21,8 @@ enum deadline_kind {
     DEADLINE_PRESENCE, /* subject: as of AWAY; others are to be told of its user */
     DEADLINE_DRAIN,    /* no subject: the next wave */
     DEADLINE_HELD,     /* subject: connection handle that is not admitted */
-    DEADLINE_LISTS     /* no subject: watchers of member lists are to be told */
+    DEADLINE_LISTS,    /* no subject: watchers of member lists are to be told */
+    DEADLINE_PEER      /* subject: as of AWAY; a voice session by HTTP whose client may have gone */
 };
 
 struct deadline {

@@ -34,7 +34,8 @@ void app_http_refuse(struct worker *w, struct connection *c, enum drop_reason wh
 static bool deliver_request(struct worker *w, struct connection *c, const uint8_t *p, const struct http_request *r,
                             const uint8_t *body, uint32_t body_length)
 {
-    const struct http_slice slice[REQUEST_BODY] = {r->path, r->query, r->authorization, r->content_type, r->audit_log_reason};
+    const struct http_slice slice[REQUEST_BODY] = {r->path,         r->query,            r->authorization,
+                                                   r->content_type, r->audit_log_reason, r->if_match};
     uint32_t bytes = sizeof(struct notice_request) + body_length;
     for (unsigned i = 0; i < REQUEST_BODY; i++)
         bytes += slice[i].length;

@@ -271,6 +271,10 @@ static void due(struct control *c, const struct deadline *d)
     case DEADLINE_LISTS:
         lists_flush(c);
         break;
+    case DEADLINE_PEER:
+        if ((session = session_of_subject(c, d->subject)) != SESSION_NONE)
+            voice_http_due(c, session);
+        break;
     }
 }
 
