@@ -22,7 +22,8 @@ enum deadline_kind {
     DEADLINE_DRAIN,    /* no subject: the next wave */
     DEADLINE_HELD,     /* subject: connection handle that is not admitted */
     DEADLINE_LISTS,    /* no subject: watchers of member lists are to be told */
-    DEADLINE_PEER      /* subject: as of AWAY; a voice session by HTTP whose client may have gone */
+    DEADLINE_PEER,     /* subject: as of AWAY; a voice session by HTTP whose client may have gone */
+    DEADLINE_QUALITY   /* subject: as of AWAY; a voice session that is to be judged */
 };
 
 struct deadline {

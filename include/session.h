@@ -140,8 +140,14 @@ struct session_control {
     struct chain lists; /* gateway session: its subscriptions of member lists (presence/lists.h) */
     uint64_t activities_ms;       /* since when they are as they are */
     uint64_t request_to_speak_ms; /* voice state in a stage channel: asked for the word at; 0: has not */
-    uint8_t ice_session;          /* voice session by HTTP: counts ICE restarts */
-    uint8_t pad3[167];
+    /* voice session: how good it is (controlplane/voice/voice_quality.c) */
+    uint16_t mos_from;      /* of what others hear of him, times 100; 0: not known yet */
+    uint16_t mos_to;        /* of what he hears, by his own reports; 0: his client makes none */
+    uint16_t round_trip_ms; /* that both were judged by */
+    uint8_t ice_session;    /* by HTTP: counts ICE restarts */
+    uint8_t pad3;
+    uint32_t judged_packets, judged_lost, judged_gaps, judged_concealed; /* his stream's as of the last look */
+    uint8_t pad4[144];
 };
 _Static_assert(sizeof(struct session_control) == 512, "session_control is a published format");
 

@@ -275,6 +275,10 @@ static void due(struct control *c, const struct deadline *d)
         if ((session = session_of_subject(c, d->subject)) != SESSION_NONE)
             voice_http_due(c, session);
         break;
+    case DEADLINE_QUALITY:
+        if ((session = session_of_subject(c, d->subject)) != SESSION_NONE)
+            voice_quality_due(c, session);
+        break;
     }
 }
 

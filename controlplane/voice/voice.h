@@ -75,6 +75,15 @@ void voice_empty(struct control *c, uint64_t guild_id, uint64_t channel_id);
 /* A token that had to wait (DEADLINE_TOKEN). */
 void voice_token_due(struct control *c, uint32_t slot);
 
+/* ---- quality (voice_quality.c) ---- */
+
+/* From here on the slot's member is judged. */
+void voice_quality_begin(struct control *c, uint32_t slot);
+/* After a restart. */
+void voice_quality_open(struct control *c, uint32_t slot);
+/* DEADLINE_QUALITY. */
+void voice_quality_due(struct control *c, uint32_t slot);
+
 /* ---- voice sessions by HTTP (voice_http.c) ---- */
 
 /* Whoever came by voice_come is a member of the room, of kind MEMBER_WEBRTC, from here on. False: there is no

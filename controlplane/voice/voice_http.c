@@ -31,6 +31,7 @@ bool voice_http_bind(struct control *c, uint32_t slot)
     s->ready = 1;
     voice_tell_joined(c, slot, r);
     voice_http_watch(c, slot);
+    voice_quality_begin(c, slot);
     return true;
 }
 

@@ -171,6 +171,7 @@ static void selected(struct control *c, uint32_t slot, struct voice_room *r)
     topic_subscribe(c, r->topic, slot, 0);
     voice_room_describe(c, slot, r);
     voice_tell_joined(c, slot, r);
+    voice_quality_begin(c, slot);
 }
 
 void voice_select(struct control *c, uint32_t slot, const json_t *d)

@@ -461,6 +461,7 @@ void voice_open(struct control *c)
             voice_afk_watch(c, i);
         if (s->signalling)
             voice_http_watch(c, i);
+        voice_quality_open(c, i);
         if (s->state & SLOT_TOKEN_DUE)
             deadlines_add(&c->deadlines, s->voice_token_ms + TOKEN_EVERY_MS, DEADLINE_TOKEN,
                           session_subject(c, i));

@@ -230,6 +230,7 @@ bool webrtc_peer_set(struct webrtc *w, const struct verb_peer *verb)
     p->level_id = verb->level_id;
     p->slots = verb->slots;
     p->ssrc = verb->ssrc;
+    p->reported_us = p->round_trip_us = 0;
     p->checked_us = w->now_us; /* checks must come within WEBRTC_CONSENT_US */
     memcpy(p->ufrag, verb->ufrag, sizeof p->ufrag);
     memcpy(p->password, verb->password, sizeof p->password);
