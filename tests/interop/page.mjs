@@ -5,7 +5,7 @@ import { join, leave } from './lib/audio.mjs';
 import { launch, makeNamespace, removeNamespace } from './lib/browser.mjs';
 import { freshText, login, messageFrom, textOf } from './lib/client.mjs';
 import { equal, eventually, finish, need, test, truth } from './lib/harness.mjs';
-import { host, pidAfter, pidOf, token } from './lib/pop.mjs';
+import { host, pidAfter, pidOf, rest, textChannelId, token } from './lib/pop.mjs';
 
 const SHOTS = process.env.VOXPOP_SHOTS;
 const PATIENCE_MS = 60_000; // a bound, not a measure: the machine may be busy
@@ -13,7 +13,7 @@ const SCRIPT = '<img src=x onerror="document.title=`broken`"><b>bold</b>';
 
 makeNamespace();
 process.on('exit', removeNamespace);
-const browser = await need('Chromium starts', launch);
+const browser = await need('Chromium starts', () => launch());
 const errors = [];
 
 async function open(k, size = { width: 1280, height: 800 }) {
@@ -102,6 +102,16 @@ await test('each sees the other speak', async () => {
 await test('the quality of the connection is told', async () => {
   await alice.waitForSelector('#call-quality[data-bars]');
   truth(/ms/.test(await alice.textContent('#call-quality')), 'milliseconds');
+  truth(/of 4\.4/.test(await alice.getAttribute('#call-quality', 'title')), 'the score');
+});
+
+await test('the keyboard stays where it is while people speak and others come and go', async () => {
+  await alice.focus('#channels button[title^="Join"]');
+  const focused = () => alice.evaluate(() => document.activeElement?.title ?? '');
+  const drawn = alice.evaluate(() => new Promise((resolve) => new MutationObserver((_, o) => (o.disconnect(), resolve(true))).observe(document.getElementById('channels'), { childList: true })));
+  await rest('PATCH', `/channels/${textChannelId}`, { body: { topic: freshText('topic') } });
+  truth(await drawn, 'the list of channels is drawn anew');
+  truth(/^Join/.test(await focused()), `focus on ${await focused()}`);
 });
 
 const connection = await need('the bot joins them by UDP', () => join(bot));

@@ -76,7 +76,7 @@ export async function joinByWebrtc(k, media, channel = voiceChannelId) {
     throw new Error(`voice gateway closed: ${code} ${reason}`);
   });
   closed.catch(() => {});
-  const { sdp } = await within(60_000, Promise.race([answer, closed]), 'session description');
+  const { sdp } = await within(10_000, Promise.race([answer, closed]), 'session description');
   await media.answer(sdp);
   const leave = () => {
     main.send(4, { guild_id: guildId, channel_id: null, self_mute: false, self_deaf: false });
