@@ -35,7 +35,8 @@ export function removeNamespace() {
   }
 }
 
-export async function launch() {
+// `more`: switches beside the usual ones.
+export async function launch(more = []) {
   process.env.VOXPOP_WEB_NETNS = NETNS;
   return chromium.launch({
     executablePath: fileURLToPath(new URL('chromium.sh', import.meta.url)),
@@ -49,6 +50,7 @@ export async function launch() {
       '--disable-component-update',
       '--disable-sync',
       '--no-first-run',
+      ...more,
     ],
   });
 }
