@@ -80,7 +80,7 @@ function drawGuilds() {
   replace(
     $('guilds'),
     ...[...state.guilds.values()].map((g) =>
-      element('li', {}, element('button', { title: g.name, 'aria-label': g.name, 'aria-current': g.id === state.guild, onclick: () => chooseGuild(g.id) }, [...g.name].slice(0, 2).join(''))),
+      element('li', {}, element('button', { title: g.name, 'aria-label': g.name, 'aria-current': g.id === state.guild, 'data-key': g.id, onclick: () => chooseGuild(g.id) }, [...g.name].slice(0, 2).join(''))),
     ),
   );
 }
@@ -98,7 +98,7 @@ function drawChannel(channel) {
       {},
       element(
         `button${state.unread.has(channel.id) ? '.unread' : ''}`,
-        { 'aria-current': channel.id === state.channel, onclick: () => chooseChannel(channel.id) },
+        { 'aria-current': channel.id === state.channel, 'data-key': channel.id, onclick: () => chooseChannel(channel.id) },
         element('span.sign', { 'aria-hidden': 'true' }, '#'),
         channel.name,
       ),
@@ -110,7 +110,7 @@ function drawChannel(channel) {
     {},
     element(
       'button',
-      { 'aria-current': call?.channel === channel.id, title: `Join ${channel.name}`, onclick: () => joinVoice(channel.id) },
+      { 'aria-current': call?.channel === channel.id, 'data-key': channel.id, title: `Join ${channel.name}`, onclick: () => joinVoice(channel.id) },
       element('span.sign', {}, picture(SPEAKER)),
       channel.name,
     ),
@@ -327,11 +327,11 @@ function startCall({ token, guild_id: guildId }) {
     $('call-help').hidden = false;
   });
   on('speaking', markSpeaking);
-  on('quality', ({ rtt, loss, jitter, bars }) => {
+  on('quality', ({ rtt, loss, jitter, mos, bars }) => {
     $('call-quality').dataset.bars = bars;
     const word = ['', 'poor', 'fair', 'good', 'excellent'][bars];
     $('call-quality').lastChild.textContent = `${word} · ${rtt.toFixed(0)} ms · ${(loss * 100).toFixed(1)} % lost`;
-    $('call-quality').title = `Round trip ${rtt.toFixed(1)} ms, jitter ${jitter.toFixed(1)} ms, lost ${(loss * 100).toFixed(2)} %`;
+    $('call-quality').title = `Round trip ${rtt.toFixed(1)} ms, jitter ${jitter.toFixed(1)} ms, lost ${(loss * 100).toFixed(2)} %: ${mos.toFixed(1)} of 4.4 (E-model)`;
   });
   drawSoon();
 }
@@ -342,10 +342,12 @@ function markSpeaking() {
 
 function drawCall() {
   if (!call || !guild()) return;
-  if (document.activeElement?.type === 'range') return; // a slider that is being moved stays
   const others = [...guild().voices.values()].filter(({ channel_id: id, user_id: user }) => id === call.channel && user !== state.me.id);
+  const shown = others.map(({ user_id: id }) => `${id} ${nameOf(id)}`).join();
+  if (shown === call.shown && $('call-people').childElementCount) return markSpeaking(); // sliders that are being moved stay
+  call.shown = shown;
   const rows = others.map(({ user_id: id }) => {
-    const slider = element('input', { type: 'range', min: 0, max: 100, value: 100 * (call.volumes.get(id) ?? 1), 'aria-label': `Volume of ${nameOf(id)}` });
+    const slider = element('input', { type: 'range', min: 0, max: 100, value: 100 * (call.volumes.get(id) ?? 1), 'aria-label': `Volume of ${nameOf(id)}`, 'data-key': `volume ${id}` });
     slider.addEventListener('input', () => call.volume(id, slider.value / 100));
     return element('li', {}, avatar(userOf(id), { small: true, speaking: call.speaking.has(id) }), element('span.name', {}, nameOf(id)), slider);
   });
