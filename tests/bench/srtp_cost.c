@@ -61,6 +61,7 @@ static void *memory(size_t bytes)
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         die("no memory");
+    madvise(p, bytes, MADV_HUGEPAGE); /* as the region is */
     return p;
 }
 
