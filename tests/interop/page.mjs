@@ -126,7 +126,22 @@ if (SHOTS) {
   await bob.keyboard.press('Escape');
   await bob.waitForTimeout(300);
   await shot(bob, 'phone');
+  for (const [page, name] of [[alice, 'desktop-dark'], [bob, 'phone-dark']]) {
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await shot(page, name);
+    await page.emulateMedia({ colorScheme: null });
+  }
 }
+
+await test('on a phone the call stays in sight, with what is wanted at once', async () => {
+  await bob.keyboard.press('Escape');
+  await bob.waitForSelector('#strip-mute', { state: 'visible' });
+  truth(!(await alice.isVisible('#strip')), 'where there is room it is beside the messages');
+  await bob.click('#strip-mute');
+  equal([await bob.getAttribute('#strip-mute', 'aria-pressed'), await bob.getAttribute('#mute', 'aria-pressed')], ['true', 'true'], 'muted');
+  await bob.click('#strip-mute');
+  equal(await bob.getAttribute('#mute', 'aria-pressed'), 'false', 'unmuted');
+});
 
 await test('who mutes himself is seen muted and is not heard', async () => {
   await bob.evaluate(() => document.getElementById('mute').click());

@@ -301,6 +301,7 @@ function leaveVoice(tell = true) {
   call = null;
   state.joining = null;
   $('call').hidden = true;
+  $('strip').hidden = true;
   $('call-help').hidden = true;
   if (tell && gateway) voiceWish(null);
   drawSoon();
@@ -328,7 +329,7 @@ function startCall({ token, guild_id: guildId }) {
   });
   on('speaking', markSpeaking);
   on('quality', ({ rtt, loss, jitter, mos, bars }) => {
-    $('call-quality').dataset.bars = bars;
+    $('call-quality').dataset.bars = $('strip').dataset.bars = bars;
     const word = ['', 'poor', 'fair', 'good', 'excellent'][bars];
     $('call-quality').lastChild.textContent = `${word} · ${rtt.toFixed(0)} ms · ${(loss * 100).toFixed(1)} % lost`;
     $('call-quality').title = `Round trip ${rtt.toFixed(1)} ms, jitter ${jitter.toFixed(1)} ms, lost ${(loss * 100).toFixed(2)} %: ${mos.toFixed(1)} of 4.4 (E-model)`;
@@ -337,10 +338,21 @@ function startCall({ token, guild_id: guildId }) {
 }
 
 function markSpeaking() {
+  drawStrip();
   for (const node of document.querySelectorAll('.side .avatar')) node.classList.toggle('speaking', call?.speaking.has(node.dataset.user) ?? false);
 }
 
+// On a phone the call is beside the messages; who speaks, and the two buttons that are wanted at once, stay in sight.
+function drawStrip() {
+  const names = [...(call?.speaking ?? [])].map(nameOf);
+  $('strip').hidden = !call;
+  $('strip-text').textContent = names.length ? names.join(', ') : call ? channelOf(call.channel)?.name ?? '' : '';
+  $('strip-mute').setAttribute('aria-pressed', state.muted || state.deafened);
+  $('strip-mute').textContent = state.muted || state.deafened ? 'Unmute' : 'Mute';
+}
+
 function drawCall() {
+  drawStrip();
   if (!call || !guild()) return;
   const others = [...guild().voices.values()].filter(({ channel_id: id, user_id: user }) => id === call.channel && user !== state.me.id);
   const shown = others.map(({ user_id: id }) => `${id} ${nameOf(id)}`).join();
@@ -359,6 +371,7 @@ function setMute(muted, deafened) {
   state.deafened = deafened;
   $('mute').setAttribute('aria-pressed', muted || deafened);
   $('deafen').setAttribute('aria-pressed', deafened);
+  drawStrip();
   call?.mute(muted || deafened, deafened);
   if (call) voiceWish(call.channel);
 }
@@ -478,13 +491,16 @@ $('mute').addEventListener('click', () => setMute(!(state.muted || state.deafene
 $('deafen').addEventListener('click', () => setMute(state.muted, !state.deafened));
 $('logout').addEventListener('click', () => logout());
 $('call-leave').addEventListener('click', () => leaveVoice());
+$('strip-leave').addEventListener('click', () => leaveVoice());
+$('strip-mute').addEventListener('click', () => $('mute').click());
+$('strip-call').addEventListener('click', () => $('show-side').click());
 $('show-side').addEventListener('click', () => {
   const open = $('app').classList.toggle('side-open');
   $('show-side').setAttribute('aria-expanded', open);
   if (open) $('channels').querySelector('button')?.focus();
 });
 $('app').addEventListener('click', (event) => {
-  if (event.target.closest('.chat') && !event.target.closest('#show-side')) $('app').classList.remove('side-open');
+  if (event.target.closest('.chat') && !event.target.closest('#show-side, #strip-call')) $('app').classList.remove('side-open');
 });
 const narrowMembers = window.matchMedia('(max-width: 1000px)');
 function showMembers(shown) {
