@@ -10,7 +10,7 @@ import { login } from './lib/client.mjs';
 import { foundAside } from './lib/finder.mjs';
 import { eventually, finish, need, test, truth, within } from './lib/harness.mjs';
 import { opusTool } from './lib/opus.mjs';
-import { counted, runDirectory, status, voxpop } from './lib/pop.mjs';
+import { counted, runDirectory, status, voiceChannelId, voxpop } from './lib/pop.mjs';
 import { chirp, samplesOf } from './lib/signal.mjs';
 import { joinByWebrtc } from './lib/signalling.mjs';
 
@@ -90,6 +90,19 @@ await test('reports go both ways: the round trip is known and nothing was lost',
     const remote = stats.find((s) => s.type === 'remote-inbound-rtp');
     return remote?.roundTripTimeMeasurements > 0 && stats.some((s) => s.type === 'remote-outbound-rtp');
   }, 'round trip'));
+
+await test('everybody has a score, for what he says and, where his client reports it, for what he hears', () =>
+  eventually(async () => {
+    const room = JSON.parse(await voxpop('room', 'show', voiceChannelId, '--json'));
+    const sound = (mos) => mos > 1 && mos <= 4.5;
+    const browsers = room.members.filter(({ kind }) => kind === 'webrtc');
+    const natives = room.members.filter(({ kind }) => kind === 'native');
+    return (
+      browsers.length === 2 && browsers.every((m) => sound(m.mos_from) && sound(m.mos_to)) &&
+      natives.length === 1 && sound(natives[0].mos_from) && natives[0].mos_to === null &&
+      sound(room.mos) && room.mos_worst <= room.mos
+    );
+  }, 'scores'));
 
 await test('SRTP is sealed by AES-GCM with Chromium', async () => {
   const transport = (await page.stats()).find((s) => s.type === 'transport');

@@ -390,6 +390,60 @@ static void a_client_that_closed_its_association_is_out_at_once(void **state)
     finish(w);
 }
 
+static const struct session_control *judged(struct world *w)
+{
+    return session_of(&w->control, w->members[member(w, 0)->member].set.session);
+}
+
+static struct stream *stream_of(struct world *w)
+{
+    return &member_at(&w->region, member(w, 0)->member)->stream[STREAM_AUDIO];
+}
+
+static void a_member_is_judged_by_what_came_of_his_packets_since_the_last_look(void **state)
+{
+    struct world *w;
+    begin_with_certificate(&w);
+    comes(w, 0, "whip", TALKS);
+    dataplane_says(w, 1000000, 1000000, true, ADDRESS_BOUND);
+    world_pass(w, 6000);
+    assert_int_equal(judged(w)->mos_from, 0); /* he has said nothing */
+    stream_of(w)->packets = 250;
+    world_pass(w, 6000);
+    assert_int_equal(judged(w)->mos_from, 441); /* nothing lost, nothing late: R 93.2 */
+    stream_of(w)->packets += 238;
+    stream_of(w)->lost = stream_of(w)->gaps = stream_of(w)->concealed = 12; /* 4.8 % */
+    world_pass(w, 6000);
+    assert_in_range(judged(w)->mos_from, 370, 390);
+    stream_of(w)->packets += 20; /* too few to say anything */
+    world_pass(w, 6000);
+    assert_in_range(judged(w)->mos_from, 370, 390);
+    stream_of(w)->packets += 250;
+    world_restart(w);
+    world_pass(w, 6000);
+    assert_int_equal(judged(w)->mos_from, 441); /* what was lost before is past, and another life goes on with it */
+    assert_int_equal(judged(w)->mos_to, 0);
+    finish(w);
+}
+
+static void what_a_browser_reports_is_its_own_score(void **state)
+{
+    struct world *w;
+    begin_with_certificate(&w);
+    comes(w, 0, "whep", LISTENS);
+    dataplane_says(w, 1000000, 1000000, true, ADDRESS_BOUND);
+    uint32_t per = w->region.header->geometry.members, m = member(w, 0)->member;
+    struct voice_peer *p = (struct voice_peer *)region_part(&w->region, m / per, PART_PEERS) + m % per;
+    p->reported_us = 1;
+    p->reported_loss = 65536 / 10;
+    p->round_trip_us = 300000;
+    world_pass(w, 6000);
+    assert_int_equal(judged(w)->round_trip_ms, 300);
+    assert_in_range(judged(w)->mos_to, 290, 320); /* a tenth lost, and 196 ms from mouth to ear */
+    assert_int_equal(judged(w)->mos_from, 0);
+    finish(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +463,8 @@ int main(void)
         cmocka_unit_test(a_client_that_went_without_a_word_is_out_after_thirty_seconds),
         cmocka_unit_test(a_client_that_never_came_is_out_as_well_and_so_after_a_restart),
         cmocka_unit_test(a_client_that_closed_its_association_is_out_at_once),
+        cmocka_unit_test(a_member_is_judged_by_what_came_of_his_packets_since_the_last_look),
+        cmocka_unit_test(what_a_browser_reports_is_its_own_score),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
