@@ -2,6 +2,7 @@
  * voxpop room list, voxpop room show ID.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -85,10 +86,35 @@ static json_t *members(const struct region *r, uint32_t worker, const struct roo
         if (within >= per)
             break;
         const struct voice_member *m = pool_at(region_part(r, worker, PART_MEMBERS), within);
-        json_array_append_new(list, facts_member(m, worker * per + within));
+        json_t *one = facts_member(m, worker * per + within),
+               *score = quality_member(r, worker * per + within);
+        json_object_update(one, score);
+        json_decref(score);
+        json_array_append_new(list, one);
         next = m->link;
     }
     return list;
+}
+
+/* The room's score is the mean of its members'; the worst of them beside it. */
+static void put_scores(json_t *room, const json_t *list)
+{
+    double sum = 0, worst = 0;
+    size_t i, known = 0;
+    const json_t *one;
+    json_array_foreach(list, i, one)
+    {
+        const json_t *from = json_object_get(one, "mos_from"), *to = json_object_get(one, "mos_to");
+        double score = json_is_real(from) ? json_real_value(from) : json_real_value(to);
+        if (json_is_real(from) && json_is_real(to) && json_real_value(to) < score)
+            score = json_real_value(to);
+        if (score <= 0)
+            continue;
+        worst = !known++ || score < worst ? score : worst;
+        sum += score;
+    }
+    json_object_set_new(room, "mos", known ? json_real(round(100 * sum / (double)known) / 100) : json_null());
+    json_object_set_new(room, "mos_worst", known ? json_real(worst) : json_null());
 }
 
 int run_room_show(const struct invocation *i)
@@ -104,7 +130,9 @@ int run_room_show(const struct invocation *i)
         const struct room *room = pool_at(region_part(&r, worker, PART_ROOMS), index);
         json_t *j = facts_room(&r, worker, index);
         json_object_del(j, "members"); /* the list, at the end, in place of the count */
-        json_object_set_new(j, "members", members(&r, worker, room));
+        json_t *list = members(&r, worker, room);
+        put_scores(j, list);
+        json_object_set_new(j, "members", list);
         code = show_value(i, j);
     }
     region_detach(&r);

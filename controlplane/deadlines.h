@@ -24,7 +24,9 @@ enum deadline_kind {
     DEADLINE_ASKED,    /* subject: as of HELD; it was told */
     DEADLINE_TURN,     /* no subject: who waits for its turn */
     DEADLINE_LISTS,    /* no subject: watchers of member lists are to be told */
-    DEADLINE_VISITORS  /* no subject: members of a temporary invite who are not there any more leave */
+    DEADLINE_VISITORS, /* no subject: members of a temporary invite who are not there any more leave */
+    DEADLINE_PEER,     /* subject: as of AWAY; a voice session by HTTP whose client may have gone */
+    DEADLINE_QUALITY   /* subject: as of AWAY; a voice session that is to be judged */
 };
 
 struct deadline {

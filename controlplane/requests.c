@@ -5,6 +5,7 @@
 #include "controlplane/requests.h"
 
 #include "controlplane/page/site.h"
+#include "controlplane/webrtc/whip.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,8 @@ static bool read_request(const struct ring_entry *e, struct rest_request *q)
         .content_type_length = n->length[REQUEST_CONTENT_TYPE],
         .reason = text[REQUEST_REASON],
         .reason_length = n->length[REQUEST_REASON],
+        .if_match = text[REQUEST_IF_MATCH],
+        .if_match_length = n->length[REQUEST_IF_MATCH],
         .body = text[REQUEST_BODY],
         .body_length = n->length[REQUEST_BODY],
         .keep_alive = n->keep_alive};
@@ -165,6 +168,27 @@ static bool answer_with_page(struct asked *a, const struct rest_request *q)
     site_reply(&c->out, f, c->now_ms, q->keep_alive);
     struct rest_reply r = {
         .status = 200, .data = c->out.data, .length = c->out.length, .keep_alive = q->keep_alive};
+    answer(a, &r);
+    return true;
+}
+
+/* WHIP and WHEP. False: it is neither. */
+static bool answer_with_whip(struct asked *a, const struct rest_request *q, uint8_t method)
+{
+    struct control *c = a->requests->control;
+    int status = 0;
+    if (!whip_is_for(q->path, q->path_length))
+        return false;
+    const struct whip_request w = {.method = method,
+                                   .keep_alive = q->keep_alive,
+                                   .connection = a->connection,
+                                   .path = {q->path, q->path_length},
+                                   .authorization = {q->authorization, q->authorization_length},
+                                   .content_type = {q->content_type, q->content_type_length},
+                                   .if_match = {q->if_match, q->if_match_length},
+                                   .body = {q->body, q->body_length}};
+    status = whip_answer(c, a->requests->limits, &w);
+    struct rest_reply r = {.status = status, .data = c->out.data, .length = c->out.length, .keep_alive = q->keep_alive};
     answer(a, &r);
     return true;
 }
@@ -193,7 +217,7 @@ static enum input_result request(void *ctx, uint32_t worker, const struct ring_e
         q.body = carried;
         q.body_length = n->carried;
     }
-    if (answer_with_page(a, &q)) {
+    if (answer_with_page(a, &q) || answer_with_whip(a, &q, n->method)) {
         free(carried);
         free(a);
         return INPUT_DONE;
@@ -226,12 +250,13 @@ void requests_close(struct requests *q)
         q->pending = a->next;
         free(a);
     }
+    limits_close(q->limits);
 }
 
 void requests_open(struct requests *q, struct control *c, struct rest *rest)
 {
     struct control_area *area = c->link->area;
-    *q = (struct requests){.control = c, .rest = rest};
+    *q = (struct requests){.control = c, .rest = rest, .limits = limits_open()};
     c->rest_input = request;
     c->rest_ctx = q;
     if (!area->reply_number || area->reply_worker >= c->link->workers)

@@ -10,6 +10,7 @@
 #ifndef VOXPOP_REQUESTS_H
 #define VOXPOP_REQUESTS_H
 
+#include "controlplane/rest/limits.h"
 #include "controlplane/rest/rest.h"
 #include "controlplane/sessions/control.h"
 
@@ -19,6 +20,7 @@ struct requests {
     struct control *control;
     struct rest *rest;
     struct asked *pending; /* a list */
+    struct limits *limits; /* of requests that are not REST's */
 };
 
 /* After control_open, before the first step. */

@@ -47,7 +47,8 @@ static bool deliver_request(struct worker *w, struct connection *c, const uint8_
                             const struct gathered *body)
 {
     uint32_t body_length = body->at ? body->length : 0;
-    const struct http_slice slice[REQUEST_BODY] = {r->path, r->query, r->authorization, r->content_type, r->audit_log_reason};
+    const struct http_slice slice[REQUEST_BODY] = {r->path,         r->query,            r->authorization,
+                                                   r->content_type, r->audit_log_reason, r->if_match};
     uint32_t bytes = sizeof(struct notice_request) + body_length;
     for (unsigned i = 0; i < REQUEST_BODY; i++)
         bytes += slice[i].length;

@@ -64,7 +64,12 @@ struct voice_peer {
     uint64_t checked_us; /* last authentic check */
     uint64_t nominated_us;
     struct peer_slot slot[PEER_SLOTS];
-    uint8_t pad2[256];
+    /* what the peer reports of what it hears (RFC 3550 6.4.2) */
+    uint64_t reported_us;     /* 0: nothing yet */
+    uint32_t reported_loss;   /* of 65536, smoothed over the last reports */
+    uint32_t reported_jitter; /* timestamp units */
+    uint32_t round_trip_us;   /* 0: not known */
+    uint8_t pad2[236];
 };
 /* The certificate that peers are shown, and its key. Made by the dataplane when there is none. */
 struct peer_identity {

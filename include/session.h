@@ -23,6 +23,8 @@
     32u /* references kept behind the client's acknowledgement, for a resume from slightly earlier */
 
 enum session_kind { SESSION_FREE = 0, SESSION_GATEWAY = 1, SESSION_VOICE = 2 };
+/* How a voice session came about: over the voice gateway, or by WHIP or WHEP, without a gateway session. */
+enum voice_signalling { SIGNALLED_BY_GATEWAY = 0, SIGNALLED_BY_WHIP = 1, SIGNALLED_BY_WHEP = 2 };
 /* session_control.compress */
 enum session_compress { COMPRESS_NONE = 0, COMPRESS_STREAM = 1, COMPRESS_PAYLOADS = 2 };
 enum session_flag {
@@ -124,7 +126,7 @@ struct session_control {
     uint8_t mode;  /* enum voice_mode, 0: not selected */
     uint8_t ready; /* session description sent */
     uint8_t transport; /* enum member_kind */
-    uint8_t pad1;
+    uint8_t signalling; /* enum voice_signalling */
     uint8_t key[32];
     uint32_t member_generation; /* that MEMBER_SET named */
     uint16_t discovered_port;   /* what our discovery answer told; 0: not asked yet */
@@ -140,7 +142,14 @@ struct session_control {
     struct chain lists; /* gateway session: its subscriptions of member lists (presence/lists.h) */
     uint64_t activities_ms;       /* since when they are as they are */
     uint64_t request_to_speak_ms; /* voice state in a stage channel: asked for the word at; 0: has not */
-    uint8_t pad3[168];
+    /* voice session: how good it is (controlplane/voice/voice_quality.c) */
+    uint16_t mos_from;      /* of what others hear of him, times 100; 0: not known yet */
+    uint16_t mos_to;        /* of what he hears, by his own reports; 0: his client makes none */
+    uint16_t round_trip_ms; /* that both were judged by */
+    uint8_t ice_session;    /* by HTTP: counts ICE restarts */
+    uint8_t pad3;
+    uint32_t judged_packets, judged_lost, judged_gaps, judged_concealed; /* his stream's as of the last look */
+    uint8_t pad4[144];
 };
 _Static_assert(sizeof(struct session_control) == 512, "session_control is a published format");
 

@@ -105,7 +105,8 @@ struct verb_member_ref {
     uint32_t generation;
 };
 
-/* What a member of kind MEMBER_WEBRTC has besides (peer.h). Begins its keys and addresses anew. */
+/* What a member of kind MEMBER_WEBRTC has besides (peer.h). Begins its keys and addresses anew; with `restart` it
+ * changes name and password alone (RFC 8445 9). */
 struct verb_peer {
     uint32_t member;
     uint32_t generation; /* of a MEMBER_SET before */
@@ -117,7 +118,8 @@ struct verb_peer {
     uint8_t ufrag[12];
     uint8_t password[24];
     uint8_t fingerprint[64];
-    uint8_t pad[4];
+    uint8_t restart; /* 1: of ICE alone */
+    uint8_t pad[3];
 };
 _Static_assert(sizeof(struct verb_peer) == 120, "verbs are a published format");
 
@@ -206,13 +208,15 @@ struct notice_message {
 };
 _Static_assert(sizeof(struct notice_message) == 16, "notices are a published format");
 
-/* The texts follow in this order: target path, query, authorization, content type, audit log reason, body. */
+/* The texts follow in this order: target path, query, authorization, content type, audit log reason,
+ * If-Match, body. */
 enum request_text {
     REQUEST_PATH,
     REQUEST_QUERY,
     REQUEST_AUTHORIZATION,
     REQUEST_CONTENT_TYPE,
     REQUEST_REASON,
+    REQUEST_IF_MATCH,
     REQUEST_BODY,
     REQUEST_TEXTS
 };
@@ -228,7 +232,6 @@ struct notice_request {
     uint32_t carried;    /* bytes of a body that is too long for the ring: it stays in the connection's `carry`,
                             while the connection is in HTTP_PHASE_ASKED, and the body's text is empty */
     uint32_t carried_at; /* where in `carry` it begins */
-    uint32_t pad;
     uint8_t texts[];
 };
 _Static_assert(sizeof(struct notice_request) == 64, "notices are a published format");

@@ -11,6 +11,15 @@
 
 #include "region.h"
 
+#define QUALITY_POOR                                                                                         \
+    310u /* a score, times 100: below it nearly all users are dissatisfied (G.107 annex B: R 60) */
+
+/* The scores of one member, as {"mos_from", "mos_to", "round_trip_ms"}, null where nothing is known; the
+ * caller owns it. */
+json_t *quality_member(const struct region *r, uint32_t member);
+/* The worse of the two times 100; 0: none is known. */
+uint32_t quality_score(const struct region *r, uint32_t member);
+
 /* Microseconds below which this share of a histogram's packets lies: the upper end of a bucket; 0: it is
  * empty. */
 uint32_t quality_below_us(const uint64_t buckets[RESIDENCE_BUCKETS], double share);
@@ -22,7 +31,9 @@ json_t *quality_residence(const uint32_t buckets[RESIDENCE_BUCKETS]);
 struct quality {
     uint64_t residence[RESIDENCE_BUCKETS], iteration[RESIDENCE_BUCKETS];
     uint64_t packets, lost, reordered, concealed;
-    uint64_t jitter_max; /* of a stream, timestamp units */
+    uint64_t jitter_max;   /* of a stream, timestamp units */
+    uint64_t judged, poor; /* members with a score (E-model), and those below QUALITY_POOR */
+    uint64_t mos_sum;      /* of their scores, times 100 */
 };
 
 void quality_read(const struct region *r, struct quality *q);

@@ -15,6 +15,7 @@
 /* Buckets beside those of rest.h. */
 #define LIMIT_SLOW_MODE 1000u
 #define LIMIT_PEER      1001u
+#define LIMIT_WHIP      1002u
 
 struct limits;
 

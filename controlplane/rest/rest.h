@@ -33,6 +33,8 @@ struct rest_request {
     size_t content_type_length;
     const char *reason; /* X-Audit-Log-Reason, percent-encoded */
     size_t reason_length;
+    const char *if_match; /* not looked at here */
+    size_t if_match_length;
     const char *body;
     size_t body_length;
     struct request_key key; /* boot id, worker and ring entry number */

@@ -287,6 +287,14 @@ static void due(struct control *c, const struct deadline *d)
     case DEADLINE_VISITORS:
         visitors_due(c);
         break;
+    case DEADLINE_PEER:
+        if ((session = session_of_subject(c, d->subject)) != SESSION_NONE)
+            voice_http_due(c, session);
+        break;
+    case DEADLINE_QUALITY:
+        if ((session = session_of_subject(c, d->subject)) != SESSION_NONE)
+            voice_quality_due(c, session);
+        break;
     }
 }
 

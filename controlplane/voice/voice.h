@@ -15,8 +15,9 @@
  * AWAY     as BOUND, without a socket.
  * `ready` in BOUND and AWAY: the session description was sent; others know of it.
  *
- * suppress: he is heard by nobody, because he may not speak there, is in the AFK channel, or in a stage channel's audience. In a
- * stage channel everybody begins in the audience; he asks for the word (request_to_speak_ms), a moderator gives it or takes it.
+ * suppress: he is heard by nobody, because he may not speak there, is in the AFK channel, or in a stage
+ * channel's audience. In a stage channel everybody begins in the audience; he asks for the word
+ * (request_to_speak_ms), a moderator gives it or takes it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef VOXPOP_VOICE_H
@@ -27,9 +28,9 @@
 #include <jansson.h>
 
 enum voice_slot_state { SLOT_JOINED = 0, SLOT_BOUND = 1 };
-enum voice_slot_flag { /* in session_control.state */
-    SLOT_TOKEN_DUE = 0x80, /* a new token is owed and waits */
-    SLOT_AFK_DUE = 0x40    /* a deadline looks whether he still speaks */
+enum voice_slot_flag {                        /* in session_control.state */
+                       SLOT_TOKEN_DUE = 0x80, /* a new token is owed and waits */
+                       SLOT_AFK_DUE = 0x40    /* a deadline looks whether he still speaks */
 };
 
 #define SLOT_STATE(s) ((s)->state & 0x3fu)
@@ -53,6 +54,14 @@ bool voice_wish_parse(const json_t *d, struct voice_wish *out);
 uint32_t voice_slot_of(const struct control *c, uint64_t guild_id, uint64_t user_id);
 /* Op 4 of this gateway session. */
 void voice_wish(struct control *c, uint32_t session, const struct voice_wish *w);
+/*
+ * WHIP and WHEP: a user comes into a channel without a gateway session. His voice state in the guild, if it
+ * came about in the same way, ends; one of the voice gateway is in the way.
+ */
+enum voice_entry { ENTRY_DONE, ENTRY_UNKNOWN, ENTRY_DENIED, ENTRY_MAY_NOT_SPEAK, ENTRY_CONFLICT, ENTRY_FULL };
+enum voice_entry voice_come(struct control *c, uint64_t user_id, uint64_t channel_id,
+                            enum voice_signalling by, bool listens,
+                            uint32_t *slot);
 /* The gateway session that owns slots is in another slot now. */
 void voice_owner_moved(struct control *c, uint32_t from, uint32_t generation, uint32_t to);
 /* Ends the voice state: everybody is told, the socket closed with 4014. */
@@ -66,13 +75,34 @@ void voice_empty(struct control *c, uint64_t guild_id, uint64_t channel_id);
 /* A token that had to wait (DEADLINE_TOKEN). */
 void voice_token_due(struct control *c, uint32_t slot);
 
+/* ---- quality (voice_quality.c) ---- */
+
+/* From here on the slot's member is judged. */
+void voice_quality_begin(struct control *c, uint32_t slot);
+/* After a restart. */
+void voice_quality_open(struct control *c, uint32_t slot);
+/* DEADLINE_QUALITY. */
+void voice_quality_due(struct control *c, uint32_t slot);
+
+/* ---- voice sessions by HTTP (voice_http.c) ---- */
+
+/* Whoever came by voice_come is a member of the room, of kind MEMBER_WEBRTC, from here on. False: there is no
+ * room left. */
+bool voice_http_bind(struct control *c, uint32_t slot);
+/* DEADLINE_PEER: nobody but the dataplane knows whether his client is there still. */
+void voice_http_due(struct control *c, uint32_t slot);
+/* After a restart. */
+void voice_http_watch(struct control *c, uint32_t slot);
+
 /* ---- AFK (voice_afk.c) ---- */
 
-/* He entered a channel of a guild with an AFK channel: whoever says nothing for afk_timeout is moved there. */
+/* He entered a channel of a guild with an AFK channel: whoever says nothing for afk_timeout is moved there.
+ */
 void voice_afk_watch(struct control *c, uint32_t slot);
 /* DEADLINE_AFK. */
 void voice_afk_due(struct control *c, uint32_t slot);
-/* Into a channel from another, or from none: everybody is told, he gets a new token, what he was bound to ends. */
+/* Into a channel from another, or from none: everybody is told, he gets a new token, what he was bound to
+ * ends. */
 void voice_enter(struct control *c, uint32_t slot, uint64_t channel_id, bool speak);
 
 /* The state as payload builders take it; `id` holds the session id. */
@@ -98,8 +128,9 @@ void voice_unbind(struct control *c, uint32_t slot, uint16_t code);
 /* ---- rooms and members (voice_room.c) ---- */
 
 struct voice_room *voice_room_of(const struct control *c, uint64_t channel_id);
-/* Into the channel's room, which has been made if there was none, at the worker with the fewest members; a room with more than
- * voice.members_per_core has a part at another worker, too. NULL: no worker has a room and a member left. */
+/* Into the channel's room, which has been made if there was none, at the worker with the fewest members; a
+ * room with more than voice.members_per_core has a part at another worker, too. NULL: no worker has a room
+ * and a member left. */
 struct voice_room *voice_room_enter(struct control *c, uint32_t slot);
 /* Out of its room, which ends when it was the last. */
 void voice_room_leave(struct control *c, uint32_t slot);

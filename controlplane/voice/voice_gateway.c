@@ -364,9 +364,10 @@ void voice_unbind(struct control *c, uint32_t slot, uint16_t code)
         out_object_end(o);
         out_text(o, "}");
         voice_room_publish(c, r, slot);
-        topic_unsubscribe(c, r->topic, slot);
+        if (s->protocol)
+            topic_unsubscribe(c, r->topic, slot);
     }
-    if (s->protocol) { /* 0: a bench member without a client */
+    if (s->protocol) { /* 0: without a socket: a bench member, or one by HTTP */
         struct verb_session_ref *v = link_verb(c->link, s->worker, VERB_SESSION_END, sizeof *v);
         *v = (struct verb_session_ref){.session = slot, .generation = s->generation, .close_code = code};
     }
@@ -378,6 +379,8 @@ void voice_unbind(struct control *c, uint32_t slot, uint16_t code)
     s->state &= (uint8_t)~SLOT_BOUND;
     s->mode = VOICE_MODE_NONE;
     s->transport = MEMBER_NATIVE;
+    s->signalling = SIGNALLED_BY_GATEWAY;
+    s->protocol = 0;
     s->ready = s->spoke = s->speaking = 0;
     s->discovered_port = s->selected_port = 0;
     log_event(LOG_INFO, "voice_end", "session=%u user=%" PRIu64 " code=%u", slot, s->user_id, code);

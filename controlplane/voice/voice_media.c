@@ -130,7 +130,7 @@ void voice_room_describe(struct control *c, uint32_t slot, const struct voice_ro
     }
 }
 
-static void tell_joined(struct control *c, uint32_t slot, const struct voice_room *r)
+void voice_tell_joined(struct control *c, uint32_t slot, const struct voice_room *r)
 {
     struct json_out *o = voice_event_open(c, VOICE_OP_CLIENTS_CONNECT);
     out_object(o);
@@ -170,7 +170,8 @@ static void selected(struct control *c, uint32_t slot, struct voice_room *r)
     s->ready = 1;
     topic_subscribe(c, r->topic, slot, 0);
     voice_room_describe(c, slot, r);
-    tell_joined(c, slot, r);
+    voice_tell_joined(c, slot, r);
+    voice_quality_begin(c, slot);
 }
 
 void voice_select(struct control *c, uint32_t slot, const json_t *d)
@@ -247,6 +248,8 @@ void voice_heard(struct control *c, const struct notice_member *n)
 void voice_exhausted(struct control *c, const struct notice_member *n)
 {
     uint32_t slot = voice_slot_of_member(c, n);
-    if (slot != SESSION_NONE)
+    if (slot != SESSION_NONE && session_of(c, slot)->signalling)
+        voice_leave(c, slot);
+    else if (slot != SESSION_NONE)
         voice_unbind(c, slot, VOICE_CLOSE_SESSION_INVALID);
 }

@@ -26,6 +26,9 @@ void voice_our_ip(const struct control *c, uint64_t connection, char text[16]);
 /* Op 11 with everybody who is there, op 5 for everybody who has ever spoken, to this slot. */
 void voice_room_describe(struct control *c, uint32_t slot, const struct voice_room *r);
 
+/* To the others: he is there. */
+void voice_tell_joined(struct control *c, uint32_t slot, const struct voice_room *r);
+
 /* Op 1 and op 5 of this slot's client. */
 void voice_select(struct control *c, uint32_t slot, const json_t *d);
 void voice_spoke(struct control *c, uint32_t slot, uint8_t flags);

@@ -310,7 +310,7 @@ void voice_room_publish(struct control *c, const struct voice_room *r, uint32_t 
         return;
     }
     for (uint32_t i = 0; i < r->count; i++)
-        if (r->slots[i] != except)
+        if (r->slots[i] != except && session_of(c, r->slots[i])->protocol)
             event_dispatch(c->link, r->slots[i], position);
 }
 

@@ -199,6 +199,10 @@ static bool suppressed(const struct control *c, const struct guild_state *g, uin
 void voice_enter(struct control *c, uint32_t slot, uint64_t channel_id, bool speak)
 {
     struct session_control *s = session_touch(c, slot);
+    if (s->signalling && s->channel_id && s->peer == SESSION_NONE) {
+        voice_leave(c, slot); /* what HTTP has agreed on for one room cannot be moved to another */
+        return;
+    }
     const struct guild_state *g = model_guild(c->model, s->guild_id);
     const struct member *member = g ? model_member(g, s->user_id) : NULL;
     uint64_t was = s->channel_id, now = channel_id;
@@ -281,6 +285,45 @@ void voice_wish(struct control *c, uint32_t session, const struct voice_wish *w)
         stay(c, slot);
     else
         voice_enter(c, slot, w->channel_id, speak);
+}
+
+/* A slot that nobody owns, or why there is none. What the user has in the guild already gives way, or is in
+ * the way. */
+static enum voice_entry take_alone(struct control *c, uint64_t guild_id, uint64_t user_id, uint32_t *slot)
+{
+    uint32_t had = voice_slot_of(c, guild_id, user_id);
+    if (had != SESSION_NONE && !session_of(c, had)->signalling)
+        return ENTRY_CONFLICT;
+    if (had != SESSION_NONE)
+        voice_leave(c, had);
+    *slot = session_take(c, SESSION_VOICE, user_id, SESSION_ANYWHERE);
+    if (*slot == SESSION_NONE)
+        return ENTRY_FULL;
+    session_of(c, *slot)->guild_id = guild_id;
+    guild_voice_add(audience_make(c, guild_id), *slot);
+    return ENTRY_DONE;
+}
+
+enum voice_entry voice_come(struct control *c, uint64_t user_id, uint64_t channel_id,
+                            enum voice_signalling by, bool listens, uint32_t *slot)
+{
+    const struct channel *channel = model_channel(c->model, channel_id);
+    bool speak = false;
+    if (!channel || !channel->guild_id || (channel->type != CHANNEL_VOICE && channel->type != CHANNEL_STAGE))
+        return ENTRY_UNKNOWN;
+    if (!allowed(c, channel->guild_id, channel_id, user_id, true, &speak))
+        return ENTRY_DENIED;
+    if (by == SIGNALLED_BY_WHIP && !speak)
+        return ENTRY_MAY_NOT_SPEAK;
+    enum voice_entry result = take_alone(c, channel->guild_id, user_id, slot);
+    if (result != ENTRY_DONE)
+        return result;
+    struct session_control *s = session_touch(c, *slot);
+    s->self_mute = by == SIGNALLED_BY_WHEP;
+    s->self_deaf = !listens;
+    voice_enter(c, *slot, channel_id, speak);
+    s->signalling = (uint8_t)by;
+    return ENTRY_DONE;
 }
 
 static void replace(uint32_t *list, uint32_t count, uint32_t from, uint32_t to)
@@ -416,6 +459,9 @@ void voice_open(struct control *c)
             guild_voice_add(audience_make(c, s->guild_id), i);
         if (s->state & SLOT_AFK_DUE)
             voice_afk_watch(c, i);
+        if (s->signalling)
+            voice_http_watch(c, i);
+        voice_quality_open(c, i);
         if (s->state & SLOT_TOKEN_DUE)
             deadlines_add(&c->deadlines, s->voice_token_ms + TOKEN_EVERY_MS, DEADLINE_TOKEN,
                           session_subject(c, i));

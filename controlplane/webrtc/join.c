@@ -32,42 +32,70 @@ static void credentials(uint32_t member, struct verb_peer *v)
     random_text(v->password, sizeof v->password);
 }
 
-const char *peer_join(struct control *c, uint32_t slot, const char *offer, const char *ip,
-                      char answer[SDP_ANSWER_MAX])
+static const struct peer_identity *identity_of(const struct control *c)
 {
-    static struct sdp_offer o;
-    struct sdp_agreed agreed;
+    return region_section(c->link->region, SECTION_PEER_IDENTITY);
+}
+
+bool peer_possible(const struct control *c)
+{
+    return atomic_load(&identity_of(c)->ready);
+}
+
+/* Our side, as the verb has it. */
+static struct sdp_local local_of(const struct control *c, uint32_t slot, const struct verb_peer *v,
+                                 const char *ip)
+{
     const struct session_control *s = session_of(c, slot);
-    const struct voice_room *r = voice_room_of(c, s->channel_id);
-    const struct peer_identity *identity = region_section(c->link->region, SECTION_PEER_IDENTITY);
-    if (!r || s->member == MEMBER_NONE || !atomic_load(&identity->ready))
-        return "no dataplane that speaks WebRTC";
-    const char *why = sdp_parse(offer, strlen(offer), &o);
-    if (!why)
-        why = sdp_agree(&o, &agreed);
-    if (why)
-        return why;
-    struct verb_peer v = {.member = s->member,
-                          .generation = s->member_generation,
-                          .ssrc = PEER_SSRC,
-                          .payload_type = agreed.payload_type,
-                          .level_id = agreed.level_id,
-                          .slots = agreed.slots,
-                          .hash = o.hash};
-    credentials(s->member, &v);
-    memcpy(v.fingerprint, o.fingerprint, sizeof v.fingerprint);
-    struct sdp_local local = {.ufrag = (const char *)v.ufrag,
-                              .password = (const char *)v.password,
-                              .fingerprint = identity->fingerprint,
+    return (struct sdp_local){.ufrag = (const char *)v->ufrag,
+                              .password = (const char *)v->password,
+                              .fingerprint = identity_of(c)->fingerprint,
                               .ip = ip,
                               .port = (uint16_t)(c->config.voice_port_base + voice_worker_of(c, slot)),
                               .ssrc = PEER_SSRC,
-                              .session = s->user_id};
-    if (!sdp_answer(&o, &agreed, &local, answer))
-        return "the answer would be too long";
+                              .session = s->user_id,
+                              .deaf = s->signalling == SIGNALLED_BY_WHEP};
+}
+
+static void tell(struct control *c, uint32_t slot, struct verb_peer *v)
+{
     struct verb_peer *verb = link_verb(c->link, voice_worker_of(c, slot), VERB_PEER_SET, sizeof *verb);
-    *verb = v;
-    explicit_bzero(&v, sizeof v);
+    *verb = *v;
+    explicit_bzero(v, sizeof *v);
+}
+
+const char *peer_join(struct control *c, uint32_t slot, const struct sdp_offer *o, const struct sdp_agreed *a,
+                      const char *ip, char answer[SDP_ANSWER_MAX])
+{
+    const struct session_control *s = session_of(c, slot);
+    if (!voice_room_of(c, s->channel_id) || s->member == MEMBER_NONE || !peer_possible(c))
+        return "no dataplane that speaks WebRTC";
+    struct verb_peer v = {.member = s->member,
+                          .generation = s->member_generation,
+                          .ssrc = PEER_SSRC,
+                          .payload_type = a->payload_type,
+                          .level_id = a->level_id,
+                          .slots = a->slots,
+                          .hash = o->hash};
+    credentials(s->member, &v);
+    memcpy(v.fingerprint, o->fingerprint, sizeof v.fingerprint);
+    struct sdp_local local = local_of(c, slot, &v, ip);
+    if (!sdp_answer(o, a, &local, answer))
+        return "the answer would be too long";
+    tell(c, slot, &v);
+    return NULL;
+}
+
+const char *peer_restart(struct control *c, uint32_t slot, const struct sdp_offer *fragment, const char *ip,
+                         char answer[SDP_ANSWER_MAX])
+{
+    const struct session_control *s = session_of(c, slot);
+    struct verb_peer v = {.member = s->member, .generation = s->member_generation, .restart = 1};
+    credentials(s->member, &v);
+    struct sdp_local local = local_of(c, slot, &v, ip);
+    if (!sdp_restarted(fragment, &local, answer))
+        return "the answer would be too long";
+    tell(c, slot, &v);
     return NULL;
 }
 
@@ -96,19 +124,32 @@ static void send_description(struct control *c, uint32_t slot, const char *answe
     voice_send(c, s->connection);
 }
 
+/* NULL: op 1's offer has made the slot's member a peer. */
+static const char *take_offer(struct control *c, uint32_t slot, const char *offer,
+                              char answer[SDP_ANSWER_MAX])
+{
+    static struct sdp_offer o;
+    struct sdp_agreed agreed;
+    char ip[16];
+    const char *why = sdp_parse(offer, strlen(offer), &o);
+    if (!why)
+        why = sdp_agree(&o, &agreed);
+    if (why)
+        return why;
+    voice_our_ip(c, session_of(c, slot)->connection, ip);
+    voice_member_set(c, slot);
+    return peer_join(c, slot, &o, &agreed, ip, answer);
+}
+
 bool peer_select(struct control *c, uint32_t slot, const json_t *d)
 {
     static char answer[SDP_ANSWER_MAX];
     struct session_control *s = session_touch(c, slot);
     const char *offer = sdp_of(d), *why = "no SDP";
-    char ip[16];
-    voice_our_ip(c, s->connection, ip);
     s->transport = MEMBER_WEBRTC;
     s->mode = VOICE_MODE_NONE;
-    if (offer) {
-        voice_member_set(c, slot);
-        why = peer_join(c, slot, offer, ip, answer);
-    }
+    if (offer)
+        why = take_offer(c, slot, offer, answer);
     if (why) {
         log_event(LOG_INFO, "webrtc_refused", "session=%u why=%s", slot, log_text(why).text);
         voice_refuse(c, s->connection, VOICE_CLOSE_BAD_REQUEST, DROP_CONTROL_SDP, why);

@@ -23,7 +23,14 @@ bool peer_select(struct control *c, uint32_t slot, const json_t *d);
  * Makes the slot's member a peer of this offer, and the answer to it. NULL: done; else why not. The member
  * must have been set with kind MEMBER_WEBRTC.
  */
-const char *peer_join(struct control *c, uint32_t slot, const char *offer, const char *ip,
-                      char answer[SDP_ANSWER_MAX]);
+const char *peer_join(struct control *c, uint32_t slot, const struct sdp_offer *o, const struct sdp_agreed *a,
+                      const char *ip, char answer[SDP_ANSWER_MAX]);
+
+/* Its ICE begins anew, with the fragment that its client sent; media goes on meanwhile. NULL: done. */
+const char *peer_restart(struct control *c, uint32_t slot, const struct sdp_offer *fragment, const char *ip,
+                         char answer[SDP_ANSWER_MAX]);
+
+/* Does the dataplane have a certificate to show? Without it nobody can join. */
+bool peer_possible(const struct control *c);
 
 #endif

@@ -144,6 +144,8 @@ static const char *shared_attribute(struct sdp_text t, struct sdp_offer *o)
         o->passive = true;
     } else if (text_is(t, "extmap-allow-mixed")) {
         o->mixed = true;
+    } else if (cut_prefix(&t, "group:BUNDLE")) {
+        o->bundled = true;
     }
     return NULL;
 }
@@ -163,6 +165,8 @@ static const char *attribute(struct sdp_text t, struct sdp_offer *o, struct sdp_
         if (!is_token(rest))
             return "mid is malformed";
         s->mid = rest;
+    } else if (text_is(rest, "rtcp-mux")) {
+        s->mux = true;
     } else if (text_is(rest, "bundle-only")) {
         s->refused = false;
     }
@@ -191,6 +195,18 @@ static const char *media(struct sdp_text t, struct sdp_section *s)
     return NULL;
 }
 
+/* A name of a section is its alone (RFC 5888 4). */
+static bool mids_differ(const struct sdp_offer *o)
+{
+    for (unsigned i = 0; i < o->count; i++)
+        for (unsigned k = 0; k < i; k++) {
+            const struct sdp_text *a = &o->section[i].mid, *b = &o->section[k].mid;
+            if (a->length && a->length == b->length && memcmp(a->at, b->at, a->length) == 0)
+                return false;
+        }
+    return true;
+}
+
 const char *sdp_parse(const char *text, size_t length, struct sdp_offer *out)
 {
     static const struct sdp_section session = {.kind = SDP_AUDIO};
@@ -217,11 +233,46 @@ const char *sdp_parse(const char *text, size_t length, struct sdp_offer *out)
             why = attribute(line, &o, s);
         }
     }
+    if (!why && !mids_differ(&o))
+        why = "two sections have the same mid";
     if (why)
         return why;
     o.fragment = o.count == 0;
     *out = o;
     return NULL;
+}
+
+/* A line of a description: a letter, "=", and no control characters. */
+static bool is_line(const char *at, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (((unsigned char)at[i] < ' ' && at[i] != '\t') || at[i] == 0x7f)
+            return false;
+    return n >= 2 && at[0] >= 'a' && at[0] <= 'z' && at[1] == '=';
+}
+
+const char *sdp_whole(const char *text, size_t length)
+{
+    bool origin = false, name = false, time = false, media = false;
+    if (length < 5 || memcmp(text, "v=0", 3) != 0 || (text[3] != '\r' && text[3] != '\n'))
+        return "SDP does not begin with v=0";
+    for (size_t at = 0; at < length;) {
+        const char *end = memchr(text + at, '\n', length - at);
+        size_t n = end ? (size_t)(end - text) - at : length - at, next = at + n + 1;
+        if (n && text[at + n - 1] == '\r')
+            n--;
+        if (n && !is_line(text + at, n))
+            return "a line is malformed";
+        char type = n ? text[at] : 0;
+        origin |= type == 'o' && !media;
+        name |= type == 's' && !media;
+        time |= type == 't' && !media;
+        media |= type == 'm';
+        at = next;
+    }
+    if (!origin || !name || !time)
+        return "o=, s= or t= is missing";
+    return media ? NULL : "there is no media section";
 }
 
 /* ---- agreement ---- */
@@ -252,14 +303,19 @@ const char *sdp_agree(const struct sdp_offer *o, struct sdp_agreed *out)
     if (o->passive)
         return "setup:passive: we are the DTLS server";
     unsigned n = o->fragment ? 1 : o->count;
+    a.muxed = o->bundled || n == 1;
     for (unsigned i = 0; i < n; i++) {
         const struct sdp_section *s = &o->section[i];
         if (!a.payload_type && s->kind == SDP_AUDIO && !s->refused && s->opus) {
             a.payload_type = s->opus;
             a.level_id = s->level_id;
         }
-        if (wanted(s, &a) && receives(s) && a.slots < PEER_SLOTS)
+        if (!wanted(s, &a))
+            continue;
+        if (receives(s) && a.slots < PEER_SLOTS)
             a.slots++;
+        a.talks |= sends(s);
+        a.muxed &= s->mux;
     }
     if (!a.payload_type)
         return "no audio section with opus/48000/2";
@@ -369,10 +425,23 @@ size_t sdp_answer(const struct sdp_offer *o, const struct sdp_agreed *a, const s
             put_refused(&w, s);
             continue;
         }
-        bool gets = receives(s) && slot < a->slots, hears = sends(s) && !heard;
+        bool gets = receives(s) && slot < a->slots, hears = sends(s) && !heard && !l->deaf;
         put_audio(&w, s, a, l, gets ? slot : -1, hears);
         slot += gets;
         heard |= hears;
     }
+    return w.left ? (size_t)(w.at - out) : 0;
+}
+
+size_t sdp_restarted(const struct sdp_offer *o, const struct sdp_local *l, char out[SDP_ANSWER_MAX])
+{
+    struct writer w = {out, SDP_ANSWER_MAX};
+    put(&w, "a=ice-lite\r\na=ice-ufrag:%.*s\r\na=ice-pwd:%.*s\r\n", (int)PEER_UFRAG, l->ufrag,
+        (int)PEER_PASSWORD, l->password);
+    const struct sdp_section *s = &o->section[0];
+    put(&w, "m=audio %u UDP/TLS/RTP/SAVPF 0\r\n", l->port);
+    if (o->count && s->mid.length)
+        put(&w, "a=mid:%.*s\r\n", TEXT(s->mid));
+    put(&w, "a=candidate:1 1 UDP 2130706431 %s %u typ host\r\na=end-of-candidates\r\n", l->ip, l->port);
     return w.left ? (size_t)(w.at - out) : 0;
 }

@@ -38,6 +38,7 @@ struct sdp_section {
     bool refused;      /* port 0 and not bundled */
     uint8_t opus;      /* payload type, 0: none */
     uint8_t level_id;  /* of the audio level extension, 0: none */
+    bool mux;          /* a=rtcp-mux */
     struct sdp_text media, protocol, format, mid;
 };
 
@@ -48,6 +49,7 @@ struct sdp_offer {
     bool mixed;    /* a=extmap-allow-mixed */
     bool passive;  /* the peer wants to be the DTLS server */
     bool fragment; /* without a media section */
+    bool bundled;  /* a=group:BUNDLE */
     uint8_t count;
     struct sdp_section section[SDP_SECTIONS_MAX];
 };
@@ -55,11 +57,17 @@ struct sdp_offer {
 /* NULL: *out is filled in; else why not. */
 const char *sdp_parse(const char *text, size_t length, struct sdp_offer *out);
 
+/* What RFC 8866 5 asks of a whole description, and sdp_parse, which takes fragments as well, passes over.
+ * NULL: it is one. */
+const char *sdp_whole(const char *text, size_t length);
+
 /* What was agreed on. */
 struct sdp_agreed {
     uint8_t payload_type;
     uint8_t level_id;
     uint8_t slots;
+    bool talks; /* there is a section that the peer sends in */
+    bool muxed; /* every section of ours has RTCP on its port, and is bundled if there are several */
 };
 
 /* NULL: there is something to talk about, *out says what; else why not. */
@@ -73,10 +81,14 @@ struct sdp_local {
     uint16_t port;
     uint32_t ssrc; /* of slot 0 */
     uint64_t session;
+    bool deaf; /* the peer is not heard, whatever it offers */
 };
 
 /* The answer, terminated. Its length, or 0: it does not fit. To a fragment it is one. */
 size_t sdp_answer(const struct sdp_offer *o, const struct sdp_agreed *a, const struct sdp_local *l,
                   char out[SDP_ANSWER_MAX]);
+
+/* To the fragment of an ICE restart: ours (RFC 8840 9, RFC 9725 4.3.3). */
+size_t sdp_restarted(const struct sdp_offer *o, const struct sdp_local *l, char out[SDP_ANSWER_MAX]);
 
 #endif

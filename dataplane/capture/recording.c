@@ -33,11 +33,34 @@ static bool fail(char *why, const char *what, const char *directory)
     return false;
 }
 
+/* Browsers there now: associations are the helper's and cannot be made again, so that none of what they say
+ * could be replayed. */
+static bool peers_forbid(const struct region *r, char *why)
+{
+    unsigned long long n = 0;
+    for (uint32_t k = 0; k < r->header->geometry.workers; k++) {
+        const struct pool *p = region_part(r, k, PART_MEMBERS);
+        uint32_t fresh = p->fresh < p->capacity ? p->fresh : p->capacity;
+        for (uint32_t i = 0; i < fresh; i++) {
+            const struct voice_member *m = pool_at(p, i);
+            n += m->generation && m->kind == MEMBER_WEBRTC;
+        }
+    }
+    if (n)
+        snprintf(
+            why, 256,
+            "%llu browsers are in voice channels, and DTLS cannot be replayed: record when they have left",
+            n);
+    return n;
+}
+
 bool recording_begin(struct recording *rec, struct region *r, const char *directory, uint64_t unix_offset_us,
                      char *why)
 {
     char path[BUNDLE_PATH + 32];
     *rec = (struct recording){.region = r, .inputs = -1, .unix_offset_us = unix_offset_us};
+    if (peers_forbid(r, why))
+        return false;
     if (strlen(directory) >= sizeof rec->directory) {
         snprintf(why, 256, "the directory's name is too long");
         return false;
@@ -186,7 +209,8 @@ bool recording_broken(struct recording *rec)
                 rec->why, sizeof rec->why,
                 "%llu inputs of worker %u found no room: make limits.capture_bytes larger, or record less",
                 (unsigned long long)dropped, k);
-        else if (atomic_load(&c->wanted) == CAPTURE_REPLAY && atomic_load(&c->recording) != rec->generation)
+        else if (atomic_load(&c->wanted) == CAPTURE_REPLAY && atomic_load(&c->recording) != rec->generation &&
+                 !peers_forbid(rec->region, rec->why))
             snprintf(rec->why, sizeof rec->why, "worker %u ended during the recording", k);
     }
     return rec->why[0] != 0;

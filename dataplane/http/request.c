@@ -130,6 +130,7 @@ static const struct field_rule {
     {"content-type", FIELD_TEXT, DROP_HTTP_MALFORMED, offsetof(struct http_request, content_type)},
     {"authorization", FIELD_TEXT, DROP_HTTP_MALFORMED, offsetof(struct http_request, authorization)},
     {"x-audit-log-reason", FIELD_TEXT, DROP_HTTP_MALFORMED, offsetof(struct http_request, audit_log_reason)},
+    {"if-match", FIELD_TEXT, DROP_HTTP_MALFORMED, offsetof(struct http_request, if_match)},
     {"user-agent", FIELD_TEXT, DROP_HTTP_MALFORMED, offsetof(struct http_request, user_agent)},
     {"sec-websocket-key", FIELD_TEXT, DROP_HTTP_MALFORMED, offsetof(struct http_request, ws_key)},
     {"sec-websocket-extensions", FIELD_TEXT, DROP_NONE, offsetof(struct http_request, ws_extensions)},

@@ -47,6 +47,7 @@ struct http_request {
     struct http_slice content_type;
     struct http_slice authorization;
     struct http_slice audit_log_reason;
+    struct http_slice if_match;
     struct http_slice user_agent;
     struct http_slice ws_key;
     struct http_slice ws_extensions; /* the first such field */

@@ -197,6 +197,19 @@ static void transport_gone(void *user, uint32_t i)
     w->own[last].active_at = own->active_at;
 }
 
+/* Checks under the new name follow; until one has come, what was agreed on before goes on. */
+static bool restart(struct webrtc *w, struct voice_peer *p, const struct verb_peer *verb)
+{
+    if (p->generation != verb->generation) {
+        refuse(w, DROP_VOICE_STALE_VERB);
+        return false;
+    }
+    p->checked_us = w->now_us;
+    memcpy(p->ufrag, verb->ufrag, sizeof p->ufrag);
+    memcpy(p->password, verb->password, sizeof p->password);
+    return true;
+}
+
 bool webrtc_peer_set(struct webrtc *w, const struct verb_peer *verb)
 {
     uint32_t capacity = w->env.members->capacity, i = verb->member - w->env.worker * capacity;
@@ -207,6 +220,8 @@ bool webrtc_peer_set(struct webrtc *w, const struct verb_peer *verb)
         return false;
     }
     struct voice_peer *p = peer_of(w, i);
+    if (verb->restart)
+        return restart(w, p, verb);
     activate(w, i);
     forget(w, i);
     p->generation = verb->generation;
@@ -215,6 +230,7 @@ bool webrtc_peer_set(struct webrtc *w, const struct verb_peer *verb)
     p->level_id = verb->level_id;
     p->slots = verb->slots;
     p->ssrc = verb->ssrc;
+    p->reported_us = p->round_trip_us = 0;
     p->checked_us = w->now_us; /* checks must come within WEBRTC_CONSENT_US */
     memcpy(p->ufrag, verb->ufrag, sizeof p->ufrag);
     memcpy(p->password, verb->password, sizeof p->password);

@@ -4,7 +4,7 @@
 
 BENCH_NAMES=(voice-fanout) # one short round of it
 # Their figures take minutes: sudo tests/bench/run
-SMOKE_NAMES=(voice-rooms connections fanout handshakes gateway-echo messages rest)
+SMOKE_NAMES=(voice-srtp voice-rooms connections fanout handshakes gateway-echo messages rest)
 
 bench_figure_is_whole() {
     jq -e --arg name "$1" 'length > 0 and all(.[]; .bench == $name and (.metric | type == "string")

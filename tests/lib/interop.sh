@@ -45,11 +45,12 @@ interop_node() {
 # Without PyPI there is no second WebRTC stack.
 interop_browsers() {
     if interop_install_python; then
-        VOXPOP_PYTHON=$INTEROP/python/bin/python interop_node "$1/webrtc" 120 webrtc
+        VOXPOP_PYTHON=$INTEROP/python/bin/python interop_node "$1/webrtc" 300 webrtc
+        VOXPOP_PYTHON=$INTEROP/python/bin/python interop_node "$1/whip" 300 whip
     else
         report_skip "$1/webrtc" "aiortc cannot be installed: $(tail -n 1 "$LOGS/pip.log")"
     fi
-    interop_node "$1/page" 180 page
+    interop_node "$1/page" 300 page
 }
 
 # interop_programs PREFIX WORKERS: every program against the running POP.

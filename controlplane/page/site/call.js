@@ -1,6 +1,7 @@
 // A voice call: one peer connection with a section to talk in and some to hear with. Who is in which of them the packets
 // say themselves: each carries its speaker's SSRC as a contributing source; op 5 tells whose that is.
 // SPDX-License-Identifier: Apache-2.0
+import { barsOf, score } from './emodel.js';
 import { VoiceGateway } from './gateway.js';
 
 const SLOTS = 8;
@@ -163,8 +164,9 @@ export class Call extends EventTarget {
     this.counted = { received, lost };
     if (!path) return;
     const rtt = (path.currentRoundTripTime ?? 0) * 1000;
-    const bars = loss > 0.08 || rtt > 400 ? 1 : loss > 0.03 || rtt > 250 ? 2 : loss > 0.01 || rtt > 120 ? 3 : 4;
-    this.dispatchEvent(new CustomEvent('quality', { detail: { rtt, loss, jitter: jitter * 1000, bars } }));
+    const line = { rtt, loss, jitter: jitter * 1000 };
+    const mos = score(line);
+    this.dispatchEvent(new CustomEvent('quality', { detail: { ...line, mos, bars: barsOf(mos) } }));
   }
 
   apply() {

@@ -80,7 +80,7 @@ function drawGuilds() {
   replace(
     $('guilds'),
     ...[...state.guilds.values()].map((g) =>
-      element('li', {}, element('button', { title: g.name, 'aria-label': g.name, 'aria-current': g.id === state.guild, onclick: () => chooseGuild(g.id) }, [...g.name].slice(0, 2).join(''))),
+      element('li', {}, element('button', { title: g.name, 'aria-label': g.name, 'aria-current': g.id === state.guild, 'data-key': g.id, onclick: () => chooseGuild(g.id) }, [...g.name].slice(0, 2).join(''))),
     ),
   );
 }
@@ -98,7 +98,7 @@ function drawChannel(channel) {
       {},
       element(
         `button${state.unread.has(channel.id) ? '.unread' : ''}`,
-        { 'aria-current': channel.id === state.channel, onclick: () => chooseChannel(channel.id) },
+        { 'aria-current': channel.id === state.channel, 'data-key': channel.id, onclick: () => chooseChannel(channel.id) },
         element('span.sign', { 'aria-hidden': 'true' }, '#'),
         channel.name,
       ),
@@ -110,7 +110,7 @@ function drawChannel(channel) {
     {},
     element(
       'button',
-      { 'aria-current': call?.channel === channel.id, title: `Join ${channel.name}`, onclick: () => joinVoice(channel.id) },
+      { 'aria-current': call?.channel === channel.id, 'data-key': channel.id, title: `Join ${channel.name}`, onclick: () => joinVoice(channel.id) },
       element('span.sign', {}, picture(SPEAKER)),
       channel.name,
     ),
@@ -301,6 +301,7 @@ function leaveVoice(tell = true) {
   call = null;
   state.joining = null;
   $('call').hidden = true;
+  $('strip').hidden = true;
   $('call-help').hidden = true;
   if (tell && gateway) voiceWish(null);
   drawSoon();
@@ -327,25 +328,38 @@ function startCall({ token, guild_id: guildId }) {
     $('call-help').hidden = false;
   });
   on('speaking', markSpeaking);
-  on('quality', ({ rtt, loss, jitter, bars }) => {
-    $('call-quality').dataset.bars = bars;
+  on('quality', ({ rtt, loss, jitter, mos, bars }) => {
+    $('call-quality').dataset.bars = $('strip').dataset.bars = bars;
     const word = ['', 'poor', 'fair', 'good', 'excellent'][bars];
     $('call-quality').lastChild.textContent = `${word} · ${rtt.toFixed(0)} ms · ${(loss * 100).toFixed(1)} % lost`;
-    $('call-quality').title = `Round trip ${rtt.toFixed(1)} ms, jitter ${jitter.toFixed(1)} ms, lost ${(loss * 100).toFixed(2)} %`;
+    $('call-quality').title = `Round trip ${rtt.toFixed(1)} ms, jitter ${jitter.toFixed(1)} ms, lost ${(loss * 100).toFixed(2)} %: ${mos.toFixed(1)} of 4.4 (E-model)`;
   });
   drawSoon();
 }
 
 function markSpeaking() {
+  drawStrip();
   for (const node of document.querySelectorAll('.side .avatar')) node.classList.toggle('speaking', call?.speaking.has(node.dataset.user) ?? false);
 }
 
+// On a phone the call is beside the messages; who speaks, and the two buttons that are wanted at once, stay in sight.
+function drawStrip() {
+  const names = [...(call?.speaking ?? [])].map(nameOf);
+  $('strip').hidden = !call;
+  $('strip-text').textContent = names.length ? names.join(', ') : call ? channelOf(call.channel)?.name ?? '' : '';
+  $('strip-mute').setAttribute('aria-pressed', state.muted || state.deafened);
+  $('strip-mute').textContent = state.muted || state.deafened ? 'Unmute' : 'Mute';
+}
+
 function drawCall() {
+  drawStrip();
   if (!call || !guild()) return;
-  if (document.activeElement?.type === 'range') return; // a slider that is being moved stays
   const others = [...guild().voices.values()].filter(({ channel_id: id, user_id: user }) => id === call.channel && user !== state.me.id);
+  const shown = others.map(({ user_id: id }) => `${id} ${nameOf(id)}`).join();
+  if (shown === call.shown && $('call-people').childElementCount) return markSpeaking(); // sliders that are being moved stay
+  call.shown = shown;
   const rows = others.map(({ user_id: id }) => {
-    const slider = element('input', { type: 'range', min: 0, max: 100, value: 100 * (call.volumes.get(id) ?? 1), 'aria-label': `Volume of ${nameOf(id)}` });
+    const slider = element('input', { type: 'range', min: 0, max: 100, value: 100 * (call.volumes.get(id) ?? 1), 'aria-label': `Volume of ${nameOf(id)}`, 'data-key': `volume ${id}` });
     slider.addEventListener('input', () => call.volume(id, slider.value / 100));
     return element('li', {}, avatar(userOf(id), { small: true, speaking: call.speaking.has(id) }), element('span.name', {}, nameOf(id)), slider);
   });
@@ -357,6 +371,7 @@ function setMute(muted, deafened) {
   state.deafened = deafened;
   $('mute').setAttribute('aria-pressed', muted || deafened);
   $('deafen').setAttribute('aria-pressed', deafened);
+  drawStrip();
   call?.mute(muted || deafened, deafened);
   if (call) voiceWish(call.channel);
 }
@@ -476,13 +491,16 @@ $('mute').addEventListener('click', () => setMute(!(state.muted || state.deafene
 $('deafen').addEventListener('click', () => setMute(state.muted, !state.deafened));
 $('logout').addEventListener('click', () => logout());
 $('call-leave').addEventListener('click', () => leaveVoice());
+$('strip-leave').addEventListener('click', () => leaveVoice());
+$('strip-mute').addEventListener('click', () => $('mute').click());
+$('strip-call').addEventListener('click', () => $('show-side').click());
 $('show-side').addEventListener('click', () => {
   const open = $('app').classList.toggle('side-open');
   $('show-side').setAttribute('aria-expanded', open);
   if (open) $('channels').querySelector('button')?.focus();
 });
 $('app').addEventListener('click', (event) => {
-  if (event.target.closest('.chat') && !event.target.closest('#show-side')) $('app').classList.remove('side-open');
+  if (event.target.closest('.chat') && !event.target.closest('#show-side, #strip-call')) $('app').classList.remove('side-open');
 });
 const narrowMembers = window.matchMedia('(max-width: 1000px)');
 function showMembers(shown) {

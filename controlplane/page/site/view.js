@@ -41,7 +41,12 @@ export const avatar = (user, { small = false, status, speaking = false } = {}) =
     initials(user.username),
   );
 
-export const replace = (node, ...children) => node.replaceChildren(...children);
+// What has the keyboard keeps it, if it is there again: the same data-key.
+export function replace(node, ...children) {
+  const key = node.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  node.replaceChildren(...children);
+  if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
 
 let hide;
 export function notice(text) {

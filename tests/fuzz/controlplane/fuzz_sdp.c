@@ -34,10 +34,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sdp_agreed a;
     char *text = (char *)exact_copy(data, size);
     if (!sdp_parse(text, size, &o) && !sdp_agree(&o, &a)) {
+        EXPECT(!o.fragment || a.slots == PEER_SLOTS);
         EXPECT(a.slots <= PEER_SLOTS && a.payload_type && a.payload_type < 128 && a.level_id <= 14);
         if (sdp_answer(&o, &a, &local, out))
             expect_lines(out, &o);
     }
+    if (!sdp_whole(text, size))
+        EXPECT(size >= 5 && !memchr(text, 0, size));
+    if (!sdp_parse(text, size, &o) && sdp_restarted(&o, &local, out))
+        for (const char *c = out; *c; c++)
+            EXPECT((*c >= ' ' && *c <= '~') || (*c == '\r' && c[1] == '\n') || *c == '\n');
     free(text);
     return 0;
 }

@@ -17,7 +17,7 @@ static void check_request(const uint8_t *p, const struct http_request *r, int he
 {
     const struct http_slice slices[] = {
         r->method_text,      r->path,       r->query,  r->host,          r->content_type, r->authorization,
-        r->audit_log_reason, r->user_agent, r->ws_key, r->ws_extensions, r->ws_protocol};
+        r->audit_log_reason, r->if_match, r->user_agent, r->ws_key, r->ws_extensions, r->ws_protocol};
     for (unsigned i = 0; i < sizeof slices / sizeof slices[0]; i++)
         check_slice(slices[i], head);
     EXPECT(head == r->head_length && !memcmp(p + head - 4, "\r\n\r\n", 4));

@@ -7,7 +7,7 @@ import { truth } from './harness.mjs';
 import { NETNS } from './browser.mjs';
 import { samplesOf } from './signal.mjs';
 
-export function aiortcPeer(python, chirp, slots = 2) {
+export function aiortcPeer(python, chirp, slots = 2, way = 'sendrecv') {
   const program = fileURLToPath(new URL('aiortc_peer.py', import.meta.url));
   const child = spawn('ip', ['netns', 'exec', NETNS, python, program], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -18,7 +18,7 @@ export function aiortcPeer(python, chirp, slots = 2) {
     return JSON.parse(value);
   };
   return {
-    offer: async () => (await call({ do: 'offer', chirp, slots })).sdp,
+    offer: async () => (await call({ do: 'offer', chirp, slots, way })).sdp,
     answer: async (sdp) => {
       const { state } = await call({ do: 'answer', sdp });
       truth(state === 'connected', `aiortc is ${state}`);

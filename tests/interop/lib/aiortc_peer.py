@@ -1,6 +1,6 @@
 # A second WebRTC stack in the room: aiortc, driven over standard input and output, a JSON object a line.
 # It says a chirp over and over, and keeps what it hears, by slot, as 16-bit samples at 8 kHz.
-#   {"do": "offer", "chirp": [300, 3000], "slots": 2} -> {"sdp": "..."}      {"do": "answer", "sdp": "..."} -> {"state": "connected"}
+#   {"do": "offer", "chirp": [300, 3000], "slots": 2, "way": "sendrecv"} -> {"sdp": "..."}      {"do": "answer", "sdp": "..."} -> {"state": "connected"}
 #   {"do": "recording", "slot": 0} -> {"samples": base64}                    {"do": "close"}
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
@@ -69,15 +69,17 @@ class Peer:
                 self.heard[slot] += bytes(out.planes[0])[: 2 * out.samples]
 
     async def offer(self, request):
-        self.pc.addTransceiver(Chirp(*request["chirp"]), direction="sendrecv")
-        for _ in range(request["slots"] - 1):
+        talks = request["way"] != "recvonly"
+        if talks:
+            self.pc.addTransceiver(Chirp(*request["chirp"]), direction=request["way"])
+        for _ in range(request["slots"] - talks):
             self.pc.addTransceiver("audio", direction="recvonly")
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return {"sdp": self.pc.localDescription.sdp}
 
     async def answer(self, request):
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp=request["sdp"], type="answer"))
-        for _ in range(100):
+        for _ in range(600):  # a minute: the machine may be busy
             if self.pc.connectionState in ("connected", "failed", "closed"):
                 break
             await asyncio.sleep(0.1)

@@ -35,7 +35,8 @@ export function removeNamespace() {
   }
 }
 
-export async function launch() {
+// `more`: switches beside the usual ones.
+export async function launch(more = []) {
   process.env.VOXPOP_WEB_NETNS = NETNS;
   return chromium.launch({
     executablePath: fileURLToPath(new URL('chromium.sh', import.meta.url)),
@@ -49,6 +50,7 @@ export async function launch() {
       '--disable-component-update',
       '--disable-sync',
       '--no-first-run',
+      ...more,
     ],
   });
 }
@@ -57,7 +59,8 @@ export async function launch() {
 function pageProgram() {
   globalThis.peer = {
     heard: [],
-    async offer([from, to], slots) {
+    // `way`: sendrecv, or sendonly and recvonly as WHIP and WHEP have it.
+    async offer([from, to], slots, way = 'sendrecv') {
       const context = new AudioContext({ sampleRate: 48000 });
       const buffer = context.createBuffer(1, 48000, 48000);
       const data = buffer.getChannelData(0);
@@ -78,8 +81,8 @@ function pageProgram() {
       const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
       this.pc = pc;
       pc.ontrack = ({ track }) => this.record(track);
-      pc.addTransceiver(said.stream.getAudioTracks()[0], { direction: 'sendrecv' });
-      for (let k = 1; k < slots; k += 1) pc.addTransceiver('audio', { direction: 'recvonly' });
+      if (way !== 'recvonly') pc.addTransceiver(said.stream.getAudioTracks()[0], { direction: way });
+      for (let k = way === 'recvonly' ? 0 : 1; k < slots; k += 1) pc.addTransceiver('audio', { direction: 'recvonly' });
       await pc.setLocalDescription();
       return pc.localDescription.sdp;
     },
@@ -106,7 +109,7 @@ function pageProgram() {
         };
         this.pc.onconnectionstatechange = look;
         look();
-        setTimeout(() => reject(new Error(`still ${this.pc.connectionState}, ICE ${this.pc.iceConnectionState}`)), 10000);
+        setTimeout(() => reject(new Error(`still ${this.pc.connectionState}, ICE ${this.pc.iceConnectionState}`)), 60000);
       });
     },
     // The last seconds of a slot, a sixth of the samples, as base64 of 16 bits each.
@@ -125,6 +128,31 @@ function pageProgram() {
     async stats() {
       return [...(await globalThis.peer.pc.getStats()).values()].filter((s) => /rtp|transport|candidate-pair/.test(s.type));
     },
+    // An offer of a connection that is never made.
+    async offerAgain(way) {
+      const pc = new RTCPeerConnection();
+      pc.addTransceiver('audio', { direction: way });
+      await pc.setLocalDescription();
+      const { sdp } = pc.localDescription;
+      pc.close();
+      return sdp;
+    },
+    // ICE anew (RFC 9725 4.3.3): the fragment that says so, and what its answer makes of the remote description.
+    async restartOffer() {
+      this.pc.restartIce();
+      await this.pc.setLocalDescription();
+      const lines = this.pc.localDescription.sdp.split('\r\n');
+      const one = (start) => lines.find((line) => line.startsWith(start));
+      return `${one('a=ice-ufrag:')}\r\n${one('a=ice-pwd:')}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n${one('a=mid:')}\r\n`;
+    },
+    async restartAnswer(fragment) {
+      const one = (start) => fragment.split('\r\n').find((line) => line.startsWith(start));
+      const sdp = this.pc.remoteDescription.sdp
+        .replaceAll(/a=ice-ufrag:.*/g, one('a=ice-ufrag:'))
+        .replaceAll(/a=ice-pwd:.*/g, one('a=ice-pwd:'));
+      await this.pc.setRemoteDescription({ type: 'answer', sdp });
+      return one('a=ice-ufrag:').slice(12);
+    },
     forget() {
       for (const chunks of this.heard) chunks.length = 0;
     },
@@ -132,7 +160,7 @@ function pageProgram() {
 }
 
 // It says the chirp [from, to] (signal.mjs).
-export async function voicePage(browser, chirp, slots = 3) {
+export async function voicePage(browser, chirp, slots = 3, way = 'sendrecv') {
   const page = await browser.newPage({ ignoreHTTPSErrors: true });
   await page.route('https://page.test/**', (route) => route.fulfill({ contentType: 'text/html', body: '<title>peer</title>' }));
   await page.goto('https://page.test/');
@@ -140,11 +168,18 @@ export async function voicePage(browser, chirp, slots = 3) {
   const call = (name, ...args) => page.evaluate(([n, a]) => globalThis.peer[n](...a), [name, args]);
   return {
     page,
-    offer: () => call('offer', chirp, slots),
+    offer: () => call('offer', chirp, slots, way),
     answer: (sdp) => call('answer', sdp),
     say: () => call('say'),
     hush: () => call('stop'),
     forget: () => call('forget'),
+    offerAgain: (theWay) => call('offerAgain', theWay),
+    // `ask` sends the fragment and gives {status, headers, text}.
+    restart: async (ask) => {
+      const { status, headers, text } = await ask(await call('restartOffer'));
+      if (status === 200) await call('restartAnswer', text);
+      return { status, etag: headers.get('etag') };
+    },
     sources: () => call('sources'),
     stats: () => call('stats'),
     recording: async (slot) => samplesOf(Buffer.from(await call('recording', slot), 'base64')),

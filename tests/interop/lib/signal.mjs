@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 export const RATE = 8_000; // of what is compared
+const CERTAIN = 0.8; // nothing is gained by looking further
 
 // One second that rises from `from` to `to` Hz.
 export function chirp([from, to]) {
@@ -24,10 +25,13 @@ function strongest(pattern, heard) {
   let best = 0;
   let energy = energyOf(heard.subarray(0, pattern.length));
   for (let at = 0; at + pattern.length <= heard.length; at += 1) {
-    let sum = 0;
-    for (let n = 0; n < pattern.length; n += 1) sum += pattern[n] * heard[at + n];
     const norm = own * Math.sqrt(Math.max(energy, 0));
-    if (norm > 1e-3) best = Math.max(best, Math.abs(sum) / norm);
+    if (norm > 1e-3) {
+      let sum = 0;
+      for (let n = 0; n < pattern.length; n += 1) sum += pattern[n] * heard[at + n];
+      best = Math.max(best, Math.abs(sum) / norm);
+      if (best > CERTAIN) return best;
+    }
     energy += (heard[at + pattern.length] ?? 0) ** 2 - heard[at] ** 2;
   }
   return best;
@@ -36,5 +40,10 @@ function strongest(pattern, heard) {
 // A listener's jitter buffer stretches time where the network is uneven, so the chirp is looked for in three pieces.
 export function found(pattern, heard) {
   const pieces = [0.1, 0.4, 0.7].map((from) => pattern.subarray(from * RATE, (from + 0.25) * RATE));
-  return Math.max(...pieces.map((piece) => strongest(piece, heard)));
+  let best = 0;
+  for (const piece of pieces) {
+    best = Math.max(best, strongest(piece, heard));
+    if (best > CERTAIN) break;
+  }
+  return best;
 }

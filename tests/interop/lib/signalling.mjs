@@ -1,9 +1,9 @@
-// A gateway client as a browser's page is one: the two WebSockets that lead into a voice room, and the SDP that they
-// carry. Whoever has the media is asked for an offer and given the answer.
+// The two ways into a voice room that WebRTC has. A gateway client as a browser's page is one: two WebSockets, and the SDP that they
+// carry. And WHIP or WHEP: one request. Whoever has the media is asked for an offer and given the answer.
 // SPDX-License-Identifier: Apache-2.0
 import { EventEmitter, once } from 'node:events';
 import WebSocket from 'ws';
-import { ca, env, guildId, token, voiceChannelId } from './pop.mjs';
+import { ca, env, guildId, host, token, voiceChannelId } from './pop.mjs';
 import { next, within } from './harness.mjs';
 
 const GUILDS = 1;
@@ -84,4 +84,27 @@ export async function joinByWebrtc(k, media, channel = voiceChannelId) {
     main.close();
   };
   return { main, voice, user, ssrc, users, sdp, leave };
+}
+
+// A request of WHIP or WHEP: {status, headers, text}.
+export async function whip(method, path, { as = 1, type, match, body } = {}) {
+  const answer = await fetch(new URL(path, `https://${host}`), {
+    method,
+    headers: {
+      ...(as === null ? {} : { authorization: `Bearer ${typeof as === 'number' ? token(as) : as}` }),
+      ...(type ? { 'content-type': type } : {}),
+      ...(match ? { 'if-match': match } : {}),
+    },
+    body,
+  });
+  return { status: answer.status, headers: answer.headers, text: await answer.text() };
+}
+
+// kind: whip or whep. What is returned knows its session's URL.
+export async function joinByHttp(k, media, kind, channel = voiceChannelId) {
+  const made = await whip('POST', `/${kind}/${channel}`, { as: k, type: 'application/sdp', body: await media.offer() });
+  if (made.status !== 201) throw new Error(`${kind}: ${made.status} ${made.text}`);
+  await media.answer(made.text);
+  const session = made.headers.get('location');
+  return { session, etag: made.headers.get('etag'), sdp: made.text, leave: () => whip('DELETE', session, { as: k }) };
 }

@@ -62,7 +62,8 @@ static unsigned polls(void)
     return n;
 }
 
-static bool is_peer(uint32_t generation)
+/* `suffix`: the last four characters of the name that checks are to have. */
+static bool is_told(uint32_t generation, bool restart, const char *suffix)
 {
     struct verb_member verb = {.member = WORKER * MEMBERS + PEER,
                                .generation = generation,
@@ -77,16 +78,19 @@ static bool is_peer(uint32_t generation)
                              .payload_type = TYPE,
                              .level_id = LEVEL_ID,
                              .slots = 2,
-                             .hash = PEER_SHA256};
-    snprintf(ufrag, sizeof ufrag, "%08xWXYZ", verb.member);
+                             .hash = PEER_SHA256,
+                             .restart = restart};
+    snprintf(ufrag, sizeof ufrag, "%08x%s", verb.member, suffix);
     memcpy(peer.ufrag, ufrag, sizeof peer.ufrag);
     memcpy(peer.password, PASSWORD, sizeof peer.password);
     memcpy(peer.fingerprint, own.fingerprint, sizeof own.fingerprint);
     begins(f);
-    bool ok = voice_member_set(f->v, &verb, f->now) && webrtc_peer_set(w, &peer);
+    bool ok = (restart || voice_member_set(f->v, &verb, f->now)) && webrtc_peer_set(w, &peer);
     commits(f);
     return ok;
 }
+
+#define is_peer(generation) is_told(generation, false, "WXYZ")
 
 /* ---- checks ---- */
 
@@ -545,6 +549,30 @@ static int stop(void **state)
     return 0;
 }
 
+static void ice_begins_anew_under_a_new_name_and_the_call_goes_on(void **state)
+{
+    char before[sizeof ufrag];
+    is_verified();
+    shakes_hands();
+    speaks(f, &f->client[NATIVE], "before");
+    rounds_out(f);
+    assert_int_equal(heard.count, 1);
+    memcpy(before, ufrag, sizeof before);
+    assert_true(is_told(1, true, "abcd"));
+    f->now += 20 * MS;
+    speaks(f, &f->client[NATIVE], "meanwhile");
+    rounds_out(f);
+    assert_int_equal(heard.count, 2);
+    assert_int_equal(be16(heard.bytes + 2), 2);
+    assert_int_equal(answered(&address, before, PASSWORD, 0x802a, true), 0);
+    struct client elsewhere = address;
+    elsewhere.port++;
+    assert_int_equal(answered(&elsewhere, ufrag, PASSWORD, 0x802a, true), 0x0101);
+    assert_int_equal(member(f, PEER)->peer_port, elsewhere.port);
+    assert_false(is_told(2, true, "efgh")); /* of a peer that nobody knows */
+}
+
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -566,6 +594,7 @@ int main(void)
         CASE(reports_are_sent_and_opened),
         CASE(who_has_left_is_told_so_and_is_not_known_any_more),
         CASE(a_new_offer_begins_anew),
+        CASE(ice_begins_anew_under_a_new_name_and_the_call_goes_on),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -74,6 +74,7 @@ static void command(struct world *w, uint32_t worker, const struct ring_entry *e
     const struct verb_close *close = (const void *)e->payload;
     const struct verb_member *m = (const void *)e->payload;
     const struct verb_member_bind *b = (const void *)e->payload;
+    const struct verb_peer *p = (const void *)e->payload;
     struct client *c;
     switch ((enum verb)e->type) {
     case VERB_SEND:
@@ -97,6 +98,10 @@ static void command(struct world *w, uint32_t worker, const struct ring_entry *e
     case VERB_MEMBER_REMOVE:
         assert(w->members[m->member].present && w->members[m->member].set.generation == m->generation);
         w->members[m->member].present = w->members[m->member].bound = false;
+        break;
+    case VERB_PEER_SET:
+        assert(w->members[p->member].present && w->members[p->member].set.generation == p->generation);
+        w->members[p->member].peer = *p;
         break;
     case VERB_ROOM_PARTS:
         w->parts[worker] = ((const struct verb_room *)(const void *)e->payload)->parts;

@@ -89,7 +89,7 @@ static void post(struct sender *s)
         char bytes[2048];
     } q = {.n = {.connection = s->connection, .method = 3, .keep_alive = 1}};
     char path[96], authorization[300], body[128];
-    const char *const text[REQUEST_TEXTS] = {path, "", authorization, "application/json", "", body};
+    const char *const text[REQUEST_TEXTS] = {path, "", authorization, "application/json", "", "", body};
     size_t at = sizeof q.n;
     snprintf(path, sizeof path, "/api/v10/channels/%s/messages", run.channel[s->message % CHANNELS]);
     snprintf(authorization, sizeof authorization, "Bot %s", run.token);

@@ -418,21 +418,14 @@ struct client *client_login(struct world *w, unsigned who, uint32_t worker, uint
     return c;
 }
 
-void client_ask(struct world *w, struct client *c, unsigned who, uint8_t method, const char *path,
-                const char *body)
+/* A request on a connection of the test's. */
+static void ask(struct world *w, struct client *c, uint8_t method, const char *const texts[REQUEST_TEXTS])
 {
-    union {
+    static union {
         struct notice_request n;
         char bytes[8192];
-    } m = {.n = {.method = method, .keep_alive = 1}};
-    char full[256], authorization[128];
-    snprintf(full, sizeof full, "/api/v10%s", path);
-    char *query = strchr(full, '?');
-    if (query)
-        *query++ = 0;
-    snprintf(authorization, sizeof authorization, "Bot %s", w->token[who]);
-    const char *texts[REQUEST_TEXTS] = {
-        full, query ? query : "", authorization, body ? "application/json" : "", "", body ? body : ""};
+    } m;
+    m.n = (struct notice_request){.method = method, .keep_alive = 1};
     size_t at = sizeof m.n;
     m.n.connection = c->handle;
     for (int i = 0; i < REQUEST_TEXTS; i++) {
@@ -442,6 +435,32 @@ void client_ask(struct world *w, struct client *c, unsigned who, uint8_t method,
     }
     c->http_length = 0;
     notice(w, 0, NOTICE_REQUEST, &m, at);
+}
+
+struct client *client_http(struct world *w, uint8_t method, const char *const texts[REQUEST_TEXTS])
+{
+    struct client *c = connect_client(w, 0, CONNECTION_HTTP, 0);
+    ask(w, c, method, texts);
+    return c;
+}
+
+void client_ask(struct world *w, struct client *c, unsigned who, uint8_t method, const char *path,
+                const char *body)
+{
+    char full[256], authorization[128];
+    snprintf(full, sizeof full, "/api/v10%s", path);
+    char *query = strchr(full, '?');
+    if (query)
+        *query++ = 0;
+    snprintf(authorization, sizeof authorization, "Bot %s", w->token[who]);
+    const char *texts[REQUEST_TEXTS] = {[REQUEST_PATH] = full,
+                                        [REQUEST_QUERY] = query ? query : "",
+                                        [REQUEST_AUTHORIZATION] = authorization,
+                                        [REQUEST_CONTENT_TYPE] = body ? "application/json" : "",
+                                        [REQUEST_REASON] = "",
+                                        [REQUEST_IF_MATCH] = "",
+                                        [REQUEST_BODY] = body ? body : ""};
+    ask(w, c, method, texts);
 }
 
 struct client *client_request(struct world *w, unsigned who, uint8_t method, const char *path,

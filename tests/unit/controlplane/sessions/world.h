@@ -61,6 +61,7 @@ struct fake_worker {
 struct member_seen {
     struct verb_member set;
     struct verb_member_bind bind;
+    struct verb_peer peer; /* the last that was said */
     bool present, bound;
 };
 
@@ -128,6 +129,8 @@ struct client *client_login(struct world *w, unsigned who, uint32_t worker, uint
 
 /* An HTTP request on a connection of its own; the whole answer's text stands in client->http after world_run.
  */
+struct client *client_http(struct world *w, uint8_t method, const char *const texts[REQUEST_TEXTS]);
+/* To the API, in JSON. */
 struct client *client_request(struct world *w, unsigned who, uint8_t method, const char *path,
                               const char *body);
 

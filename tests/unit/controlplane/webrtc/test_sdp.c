@@ -185,6 +185,65 @@ static void nothing_of_the_offer_makes_a_line(void **state)
     assert_non_null(understood(HEAD AUDIO ICE CERT OPUS "m=video 9 A\rB/C 96\r\n"));
 }
 
+static void a_whole_description_has_its_lines(void **state)
+{
+    static const char *const whole[] = {HEAD AUDIO, "v=0\no=- 1 2 IN IP4 0.0.0.0\ns=-\nt=0 0\nm=audio 9 X 1\n",
+                                        "v=0\r\no=-\r\ns=\xc3\xa9\r\nt=0 0\r\nm=a"};
+    static const char *const broken[] = {"",
+                                         "v=0",
+                                         "v=1\r\no=-\r\ns=-\r\nt=0 0\r\nm=a\r\n",
+                                         "v=00\r\no=-\r\ns=-\r\nt=0 0\r\nm=a\r\n",
+                                         "o=-\r\nv=0\r\ns=-\r\nt=0 0\r\nm=a\r\n",
+                                         "v=0\r\ns=-\r\nt=0 0\r\nm=a\r\n",
+                                         "v=0\r\no=-\r\nt=0 0\r\nm=a\r\n",
+                                         "v=0\r\no=-\r\ns=-\r\nm=a\r\nt=0 0\r\n",
+                                         "v=0\r\no=-\r\ns=-\r\nt=0 0\r\n",
+                                         HEAD AUDIO "a\r\n",
+                                         HEAD AUDIO "A=b\r\n",
+                                         HEAD AUDIO "a=\x1b\r\n",
+                                         HEAD AUDIO "a=b\rc\r\n"};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        assert_null(sdp_whole(whole[i], strlen(whole[i])));
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
+        if (!sdp_whole(broken[i], strlen(broken[i])))
+            fail_msg("taken: %s", broken[i]);
+    assert_non_null(sdp_whole("v=0\r\no=-\r\ns=-\r\nt=0 0\r\nm=a\0\r\n", 31)); /* a byte 0 */
+}
+
+static void sections_of_one_name_are_refused(void **state)
+{
+    assert_non_null(understood(HEAD AUDIO ICE CERT "a=mid:0\r\n" OPUS AUDIO "a=mid:0\r\n" OPUS));
+}
+
+static void what_is_said_of_talking_and_of_one_port_is_noted(void **state)
+{
+    assert_null(understood(HEAD AUDIO ICE CERT "a=mid:0\r\na=recvonly\r\na=rtcp-mux\r\n" OPUS));
+    assert_false(agreed.talks);
+    assert_true(agreed.muxed);
+    assert_null(understood(HEAD AUDIO ICE CERT "a=mid:0\r\na=sendonly\r\n" OPUS));
+    assert_true(agreed.talks);
+    assert_false(agreed.muxed);
+}
+
+static void a_peer_that_is_not_to_be_heard_is_told_so(void **state)
+{
+    struct sdp_local deaf = local;
+    deaf.deaf = true;
+    assert_null(understood(HEAD AUDIO ICE CERT "a=mid:0\r\na=sendrecv\r\n" OPUS));
+    assert_true(sdp_answer(&offer, &agreed, &deaf, answer) > 0);
+    contains("a=sendonly\r\n");
+    assert_null(strstr(answer, "a=sendrecv"));
+}
+
+static void an_ice_restart_is_answered_with_our_new_name(void **state)
+{
+    assert_null(sdp_parse(ICE AUDIO "a=mid:x\r\n", strlen(ICE AUDIO "a=mid:x\r\n"), &offer));
+    assert_true(sdp_restarted(&offer, &local, answer) > 0);
+    contains("a=ice-lite\r\n");
+    contains("a=ice-ufrag:00000007abcd\r\na=ice-pwd:ABCDEFGHIJKLMNOPQRSTUVWX\r\n");
+    contains("a=mid:x\r\na=candidate:1 1 UDP 2130706431 198.18.0.1 50000 typ host\r\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +255,11 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_said),
         cmocka_unit_test(what_is_malformed_is_refused),
         cmocka_unit_test(nothing_of_the_offer_makes_a_line),
+        cmocka_unit_test(a_whole_description_has_its_lines),
+        cmocka_unit_test(sections_of_one_name_are_refused),
+        cmocka_unit_test(what_is_said_of_talking_and_of_one_port_is_noted),
+        cmocka_unit_test(a_peer_that_is_not_to_be_heard_is_told_so),
+        cmocka_unit_test(an_ice_restart_is_answered_with_our_new_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
