@@ -85,6 +85,7 @@ interop_programs() {
     report_run "$prefix/badwire" 120 /usr/bin/python3 "$INTEROP/badwire.py" vxbr0 "$(interop_pop_mac)"
     interop_node "$prefix/program" 120 program
     interop_node "$prefix/kill" 300 kill
+    [ "$LONG" = no ] || interop_node "$prefix/crowd" 1500 crowd
     interop_node "$prefix/dying" 300 dying
     interop_node "$prefix/loss" 400 loss
 }

@@ -1,7 +1,7 @@
 // The POP under test: where run/pop.env says it is, and what its operator's tool says of it.
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { equal, eventually } from './harness.mjs';
@@ -27,11 +27,15 @@ export const token = (k) => env[`VOXPOP_TOKEN_${k}`];
 
 export const pidOf = (name) => Number(readFileSync(`${runDirectory}/${name}.pid`, 'utf8'));
 
-// The process behind one that was killed; 0: not there yet.
+// The process behind one that was killed; 0: not there yet. The file may go away at any moment, also between two calls.
 export function pidAfter(name, before) {
-  const file = `${runDirectory}/${name}.pid`;
-  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-  return pid === before ? 0 : pid;
+  try {
+    const pid = pidOf(name);
+    return pid === before ? 0 : pid;
+  } catch (error) {
+    if (error.code === 'ENOENT') return 0;
+    throw error;
+  }
 }
 
 export async function voxpop(...args) {
