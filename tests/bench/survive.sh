@@ -35,6 +35,7 @@ survive_config() {
     printf '#!/bin/sh\nexec sleep 100000\n' >"$WORK/nothing"
     chmod +x "$WORK/nothing"
     sed -i -e "s/profile: memif/profile: afxdp/; s/memif_socket: .*/interfaces: [vxp0]/; /memif_role/d" \
+        -e "s/descriptors: .*/descriptors: $(($1 * 32 + 131072))/" \
         -e "s/^  idle: .*/&\n  netns: $SURVIVE_POP/" "$WORK/voxpop.yaml"
     cat >>"$WORK/voxpop.yaml" <<END
 supervise:

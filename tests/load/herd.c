@@ -16,6 +16,7 @@
 #define TIMERS       64u /* served in one iteration */
 #define OPEN_AT_ONCE 8u  /* begin in one iteration */
 #define RCV_LIMIT    32768u
+#define OWED_MAX     4u /* answers: whoever waits for so many does not ask again by itself */
 
 uint64_t herd_draw(struct herd *h)
 {
@@ -321,7 +322,8 @@ static unsigned timers(struct herd *h)
             tcp_on_timer(&c->tcp, &env, h->now_us);
         if (c->heartbeat_us <= h->now_us && c->tcp.state != TCP_CLOSED) {
             c->heartbeat_us += h->config.heartbeat_us;
-            beat(h, c, h->now_us);
+            if (c->owed < OWED_MAX)
+                beat(h, c, h->now_us);
         }
         herd_output(h, c);
     }
