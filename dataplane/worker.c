@@ -47,6 +47,40 @@ void worker_commit(struct worker *w)
         transmit(w);
 }
 
+/* ---- connections in it ---- */
+
+/* Saves the lines of a slot that are hot, or those that are not; neighbours as one. */
+static inline __attribute__((always_inline)) void save_lines(struct worker *w, const struct connection *c, bool hot)
+{
+    for (unsigned line = 0, end; line < CONNECTION_LINES; line = end) {
+        for (end = line + 1; end < CONNECTION_LINES && connection_line_is_hot(end) == connection_line_is_hot(line); end++)
+            ;
+        if (connection_line_is_hot(line) == hot)
+            txn_save(&w->txn, (const uint8_t *)c + line * CONNECTION_LINE, (end - line) * CONNECTION_LINE);
+    }
+}
+
+void conn_touch_hot(struct worker *w, struct connection *c)
+{
+    uint64_t number = txn_number(&w->txn);
+    if (c->stamp >> 1 == number)
+        return;
+    save_lines(w, c, true);
+    c->stamp = number << 1;
+}
+
+void conn_touch(struct worker *w, struct connection *c)
+{
+    uint64_t number = txn_number(&w->txn), all = number << 1 | 1;
+    if (c->stamp == all)
+        return;
+    if (c->stamp >> 1 == number)
+        save_lines(w, c, false);
+    else
+        txn_save(&w->txn, c, sizeof *c);
+    c->stamp = all;
+}
+
 /* ---- notices ---- */
 
 bool worker_may_notify(const struct worker *w)

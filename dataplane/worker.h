@@ -198,6 +198,10 @@ uint64_t worker_deadline(const struct worker *w);
 void worker_open(struct worker *w);
 void worker_commit(struct worker *w);
 
+/* Saves a connection before it is changed; the hot lines alone (include/connection.h) when nothing else will be. */
+void conn_touch(struct worker *w, struct connection *c);
+void conn_touch_hot(struct worker *w, struct connection *c);
+
 /* `most` of something in one iteration, or less while voice is forwarded. */
 unsigned worker_at_most(const struct worker *w, unsigned most);
 
@@ -263,10 +267,6 @@ static inline __attribute__((always_inline)) void conn_ahead_more(const struct w
     if (c->record_head != POOL_NONE)
         __builtin_prefetch(pool_at(w->records, c->record_head), 1);
 }
-
-/* Saves a connection before it is changed; the hot lines alone (include/connection.h) when nothing else will be. */
-void conn_touch(struct worker *w, struct connection *c);
-void conn_touch_hot(struct worker *w, struct connection *c);
 
 /* A slot for an opening whose third packet is here: to be given to TCP next. NULL: no slot is free. */
 struct connection *conn_open(struct worker *w, const struct half_open *h);
