@@ -15,6 +15,11 @@
 
 #define ID(x)  ((unsigned long long)(x))
 #define PEOPLE 12
+#ifdef __SANITIZE_ADDRESS__ /* where a tenth takes as long */
+#define ABSENT 100000u
+#else
+#define ABSENT 1000000u
+#endif
 
 static void finish(struct world *w)
 {
@@ -361,7 +366,7 @@ static void make_million(struct town *t)
 {
     struct user u = {.username = "somebody"};
     struct member m = {.guild_id = t->w->guild, .joined_at_ms = (int64_t)WORLD_MS};
-    for (uint64_t i = 1; i <= 1000000; i++) {
+    for (uint64_t i = 1; i <= ABSENT; i++) {
         u.id = m.user_id = i << 22;
         model_put_user(t->w->model, &u);
         model_put_member(t->w->model, &m);
@@ -397,8 +402,8 @@ static void of_a_million_members_a_watcher_is_told_what_he_looks_at(void **state
     unsigned from = t.client[0]->count;
     watch(&t, &k, 0, "[[0,99]]");
     assert_true(told_since(t.client[0], from, &members) < 16u << 10);
-    assert_int_equal(members, 1000000 + PEOPLE + 3); /* with the world's own three */
-    assert_int_equal(json_array_size(k.groups), 1);  /* those who are not here are counted, and not listed */
+    assert_int_equal(members, ABSENT + PEOPLE + 3); /* with the world's own three */
+    assert_int_equal(json_array_size(k.groups), 1); /* those who are not here are counted, and not listed */
     assert_int_equal(json_integer_value(json_object_get(json_array_get(k.groups, 0), "count")), PEOPLE);
     for (int i = 0; i < PEOPLE; i++) {
         name_of(k.items[1 + i], name);
