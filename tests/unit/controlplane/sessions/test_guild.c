@@ -209,6 +209,37 @@ static void a_body_whose_connection_has_ended_meanwhile_is_no_request(void **sta
     finish(w);
 }
 
+/* This box's few blocks are for everything else. */
+static void an_answer_that_would_fill_the_blocks_is_put_off(void **state)
+{
+    static char body[8000];
+    struct world *w;
+    char path[96];
+    begin(&w);
+    strcpy(body, "{\"content\":\"");
+    for (unsigned i = 0; i < 2000; i++)
+        strcat(body + 12 + 3 * i, "\xe2\x82\xac");
+    strcat(body, "\"}");
+    snprintf(path, sizeof path, "/channels/%llu/messages", ID(w->text));
+    struct client *c = client_request(w, 0, 3, path, body);
+    world_run(w);
+    assert_non_null(strstr(c->http, " 200 OK"));
+    for (unsigned i = 1; i < 100; i++) {
+        client_ask(w, c, 0, 3, path, body);
+        world_pass(w, 200);
+    }
+    snprintf(path, sizeof path, "/channels/%llu/messages?limit=100", ID(w->text));
+    client_ask(w, c, 0, 1, path, NULL);
+    world_run(w);
+    assert_non_null(strstr(c->http, " 503 "));
+    assert_non_null(strstr(c->http, "Retry-After: 1\r\n"));
+    snprintf(path, sizeof path, "/channels/%llu/messages?limit=10", ID(w->text));
+    client_ask(w, c, 0, 1, path, NULL);
+    world_run(w);
+    assert_non_null(strstr(c->http, " 200 OK"));
+    finish(w);
+}
+
 /* ---- visitors ---- */
 
 /* bob is in a guild of ann's by an invite of these terms. */
@@ -441,6 +472,7 @@ int main(void)
         cmocka_unit_test(who_joins_or_leaves_a_guild_is_told),
         cmocka_unit_test(a_body_too_long_for_the_ring_is_read_from_its_connection),
         cmocka_unit_test(a_body_whose_connection_has_ended_meanwhile_is_no_request),
+        cmocka_unit_test(an_answer_that_would_fill_the_blocks_is_put_off),
         cmocka_unit_test(whoever_came_by_a_temporary_invite_leaves_with_the_last_session),
         cmocka_unit_test(a_role_makes_a_temporary_member_stay),
         cmocka_unit_test(a_temporary_member_missed_by_a_dying_process_leaves_a_minute_after_the_start),
