@@ -24,9 +24,9 @@ function pageProgram() {
     context: null,
     blocks: [],
     offset: Infinity,
-    async open() {
+    async open(recorder) {
       this.context = new AudioContext({ sampleRate: 48000, latencyHint: 'interactive' });
-      await this.context.audioWorklet.addModule('/recorder.js');
+      await this.context.audioWorklet.addModule(URL.createObjectURL(new Blob([recorder], { type: 'text/javascript' })));
       this.mouth = this.context.createMediaStreamDestination();
       this.recorder = new AudioWorkletNode(this.context, 'recorder', { channelCount: 1, channelCountMode: 'explicit' });
       this.recorder.port.onmessage = ({ data: [now, at, samples] }) => {
@@ -120,12 +120,10 @@ const RECORDER = `registerProcessor('recorder', class extends AudioWorkletProces
 
 async function open(browser) {
   const page = await browser.newPage({ ignoreHTTPSErrors: true });
-  await page.route('https://page.test/**', (route) =>
-    route.fulfill(route.request().url().endsWith('.js') ? { contentType: 'text/javascript', body: RECORDER } : { contentType: 'text/html', body: '<title>ear</title>' }),
-  );
+  await page.route('https://page.test/**', (route) => route.fulfill({ contentType: 'text/html', body: '<title>ear</title>' }));
   await page.goto('https://page.test/');
   await page.evaluate(pageProgram);
-  await page.evaluate(() => globalThis.ear.open());
+  await page.evaluate((recorder) => globalThis.ear.open(recorder), RECORDER);
   return (name, ...args) => page.evaluate(([n, a]) => globalThis.ear[n](...a), [name, args]);
 }
 
