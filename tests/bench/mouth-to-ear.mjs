@@ -6,7 +6,7 @@
 // of them fail the run.
 // SPDX-License-Identifier: Apache-2.0
 import { launch, makeNamespace, removeNamespace } from '../interop/lib/browser.mjs';
-import { eventually, sleep } from '../interop/lib/harness.mjs';
+import { eventually } from '../interop/lib/harness.mjs';
 import { status } from '../interop/lib/pop.mjs';
 import { joinByHttp } from '../interop/lib/signalling.mjs';
 import { samplesOf } from '../interop/lib/signal.mjs';
@@ -31,12 +31,15 @@ function pageProgram() {
       this.recorder = new AudioWorkletNode(this.context, 'recorder', { channelCount: 1, channelCountMode: 'explicit' });
       this.recorder.port.onmessage = ({ data: [now, at, samples] }) => {
         this.offset = Math.min(this.offset, now - at * 1000);
+        this.last = at;
         if (this.recording) this.blocks.push([at, samples]);
       };
       this.recorder.connect(this.context.destination);
     },
     // Chirps from 600 to 3400 Hz, a tenth of a second long.
+    // Gives when the last one is over, in ms since 1970.
     say(count, apart) {
+      const begin = this.context.currentTime + 0.2;
       const buffer = this.context.createBuffer(1, 4800, 48000);
       const data = buffer.getChannelData(0);
       for (let n = 0; n < data.length; n += 1) {
@@ -48,8 +51,13 @@ function pageProgram() {
         source.buffer = buffer;
         source.connect(this.mouth);
         source.connect(this.recorder);
-        source.start(this.context.currentTime + 0.2 + (k * apart) / 1000);
+        source.start(begin + (k * apart) / 1000);
       }
+      return this.offset + begin * 1000 + count * apart;
+    },
+    // Up to when it has listened, in ms since 1970.
+    listened() {
+      return this.offset + this.last * 1000;
     },
     hear(track) {
       const stream = new MediaStream([track]);
@@ -174,11 +182,13 @@ const percentile = (sorted, p) => sorted[Math.min(sorted.length - 1, Math.floor(
 
 async function measure(mouth, ear, name) {
   for (const one of [mouth, ear]) await eventually(async () => (await one('state')) === 'connected', `${name}: connected`);
-  await mouth('say', 6, APART_MS); // the jitter buffer finds its size
-  await sleep(7 * APART_MS);
+  const said = async (count) => {
+    const over = (await mouth('say', count, APART_MS)) + APART_MS;
+    for (const one of [mouth, ear]) await eventually(async () => (await one('listened')) > over, `${name}: ${count} chirps`);
+  };
+  await said(6); // the jitter buffer finds its size
   for (const one of [mouth, ear]) await one('start');
-  await mouth('say', CHIRPS, APART_MS);
-  await sleep((CHIRPS + 6) * APART_MS);
+  await said(CHIRPS);
   const list = delays(decoded(await mouth('stop')), decoded(await ear('stop')));
   const found = list.filter((ms) => ms !== null).sort((a, b) => a - b);
   if (list.length < (1 - MISSING_MAX) * CHIRPS || found.length < (1 - MISSING_MAX) * CHIRPS) throw new Error(`${name}: of ${CHIRPS} chirps ${list.length} were said and ${found.length} heard`);
