@@ -105,15 +105,21 @@ static bool on_open(struct chat *c, const struct notice_open *n)
     if (ring_room(&c->box.fanout) < 4096)
         return false;
     struct verb_session v = {.session = i,
-                             .generation = c->herd.client[i].life + 1u,
+                             .generation = c->kept ? 1 : c->herd.client[i].life + 1u,
                              .connection = n->connection,
                              .user_id = 1000 + i,
                              .intents = ~0u,
                              .kind = SESSION_GATEWAY,
                              .flags = SESSION_CONTENT};
     struct verb_subscribe s = {.session = i, .generation = v.generation, .topic = TOPIC};
-    box_post(&c->box, &c->box.fanout, VERB_SESSION_BIND, &v, sizeof v);
-    box_post(&c->box, &c->box.fanout, VERB_SUBSCRIBE, &s, sizeof s);
+    if (c->kept && c->kept[i] != UINT32_MAX) {
+        struct verb_resume r = {.session = v, .seq = c->kept[i]};
+        box_post(&c->box, &c->box.fanout, VERB_SESSION_RESUME, &r, sizeof r);
+        c->herd.client[i].heard = c->kept[i];
+    } else {
+        box_post(&c->box, &c->box.fanout, VERB_SESSION_BIND, &v, sizeof v);
+        box_post(&c->box, &c->box.fanout, VERB_SUBSCRIBE, &s, sizeof s);
+    }
     c->herd.client[i].flags |= HERD_BOUND;
     c->bound++;
     return true;
@@ -121,6 +127,8 @@ static bool on_open(struct chat *c, const struct notice_open *n)
 
 static bool on_notice(void *user, const struct ring_entry *e)
 {
+    struct chat *c = user;
+    c->resumes_failed += e->type == NOTICE_RESUME_FAILED;
     return e->type != NOTICE_OPEN || on_open(user, (const struct notice_open *)(const void *)e->payload);
 }
 

@@ -27,9 +27,12 @@ struct chat {
     uint64_t progress_opened, progress_deliveries;
     bool sessions;       /* bind one to each connection */
     uint32_t rto_max_us; /* of the herd's TCP; 0: as usual */
-    uint32_t bound;      /* sessions there are */
-    uint32_t events;     /* told so far */
-    uint64_t *event_us;  /* when, by number, a circle of CHAT_EVENTS */
+    uint32_t bound;      /* sessions there are, or were begun and resumed */
+    uint32_t *kept;      /* sessions outlive their connections: the last event that a client had; UINT32_MAX: it has
+                            begun none. NULL: each connection begins one */
+    uint64_t resumes_failed;
+    uint32_t events;    /* told so far */
+    uint64_t *event_us; /* when, by number, a circle of CHAT_EVENTS */
     uint64_t deliveries;
     uint32_t *leaving; /* clients that are to go */
     uint32_t leaving_count;

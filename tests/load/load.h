@@ -47,6 +47,7 @@ struct load_options {
     double deaths;    /* a second */
     double peak;      /* round trips/s that loads are shares of; 0: find it */
     double storm;     /* s: then all die at once, and come again */
+    unsigned untouched; /* of the connections: they do not */
     bool resume, sessions, verify_all;
 };
 
@@ -59,6 +60,7 @@ int load_fanout(const struct load_options *o);
 int load_gateway_echo(const struct load_options *o);
 int load_handshakes(const struct load_options *o);
 int load_survive(const struct load_options *o);
+int load_resume_storm(const struct load_options *o);
 
 /* ---- the generator's own time ---- */
 

@@ -18,6 +18,7 @@ static const char usage[] =
     "--device DPDK_DEVICE) "
     "--connections N [--resume] [--sessions] [--opening N] [--rate PER_SECOND] [--heartbeat S] "
     "[--slow SHARE] [--deaths PER_SECOND] [--storm S] [--target PATH] [--port N] [--ca FILE] [--verify-all]\n"
+    "       voxpop-load resume-storm --config FILE --dataplane PROGRAM --connections N --untouched N [--opening N]\n"
     "options of all: --cpu N, --descriptors N (of the wire), --seconds S (of a "
     "trial), --repeats N, --seed N\n"
     "voice-fanout finds the peak; with --rate it offers so many sealed packets/s "
@@ -44,6 +45,7 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
                                         {"slow", required_argument, NULL, 'L'},
                                         {"deaths", required_argument, NULL, 'e'},
                                         {"storm", required_argument, NULL, 'T'},
+                                        {"untouched", required_argument, NULL, 'U'},
                                         {"kills", required_argument, NULL, 'k' + 256},
                                         {"peak", required_argument, NULL, 'K'},
                                         {"target", required_argument, NULL, 'g'},
@@ -75,6 +77,8 @@ static bool take_chat(struct load_options *o, int option)
         return (o->deaths = strtod(optarg, NULL)) >= 0;
     case 'T':
         return (o->storm = strtod(optarg, NULL)) >= 0;
+    case 'U':
+        return (o->untouched = number(optarg)) > 0;
     case 'k' + 256:
         return (o->kills = number(optarg)) > 0;
     case 'K':
@@ -175,6 +179,8 @@ int main(int argc, char **argv)
         return load_handshakes(&o);
     if (strcmp(command, "survive") == 0 && o.connections && o.kills && o.config && o.dataplane && o.device)
         return load_survive(&o);
+    if (strcmp(command, "resume-storm") == 0 && o.connections > o.untouched && o.untouched && o.config && o.dataplane)
+        return load_resume_storm(&o);
     if (strcmp(command, "wire") == 0 && o.socket)
         return load_wire(&o);
     if (strcmp(command, "seal") == 0)
