@@ -108,9 +108,11 @@ await test('the quality of the connection is told', async () => {
 await test('the keyboard stays where it is while people speak and others come and go', async () => {
   await alice.focus('#channels button[title^="Join"]');
   const focused = () => alice.evaluate(() => document.activeElement?.title ?? '');
-  const drawn = alice.evaluate(() => new Promise((resolve) => new MutationObserver((_, o) => (o.disconnect(), resolve(true))).observe(document.getElementById('channels'), { childList: true })));
+  await alice.evaluate(() => {
+    globalThis.drawn = new Promise((resolve) => new MutationObserver((_, o) => (o.disconnect(), resolve(true))).observe(document.getElementById('channels'), { childList: true }));
+  });
   await rest('PATCH', `/channels/${textChannelId}`, { body: { topic: freshText('topic') } });
-  truth(await drawn, 'the list of channels is drawn anew');
+  truth(await alice.evaluate(() => globalThis.drawn), 'the list of channels is drawn anew');
   truth(/^Join/.test(await focused()), `focus on ${await focused()}`);
 });
 
