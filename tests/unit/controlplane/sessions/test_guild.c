@@ -144,8 +144,9 @@ static struct client *upload(struct world *w, const char *head, const char *body
     char path[96], authorization[128];
     snprintf(path, sizeof path, "/api/v10/channels/%llu/messages", ID(w->text));
     snprintf(authorization, sizeof authorization, "Bot %s", w->token[0]);
-    const char *texts[REQUEST_TEXTS] = {path, "", authorization, "multipart/form-data; boundary=edge",
-                                        "",   ""};
+    const char *texts[REQUEST_TEXTS] = {[REQUEST_PATH] = path,
+                                        [REQUEST_AUTHORIZATION] = authorization,
+                                        [REQUEST_CONTENT_TYPE] = "multipart/form-data; boundary=edge"};
     struct client *c = client_request(w, 0, 1, "/gateway", NULL);
     world_run(w);
     struct connection *n = connection_of(&w->region, c->handle, NULL);
@@ -161,8 +162,8 @@ static struct client *upload(struct world *w, const char *head, const char *body
     m.n.carried_at = (uint32_t)strlen(head);
     size_t at = sizeof m.n;
     for (int i = 0; i < REQUEST_TEXTS; i++) {
-        m.n.length[i] = (uint32_t)strlen(texts[i]);
-        memcpy(m.bytes + at, texts[i], m.n.length[i]);
+        m.n.length[i] = texts[i] ? (uint32_t)strlen(texts[i]) : 0;
+        memcpy(m.bytes + at, texts[i] ? texts[i] : "", m.n.length[i]);
         at += m.n.length[i];
     }
     c->http_length = 0;
