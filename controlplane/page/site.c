@@ -3,9 +3,9 @@
  */
 #include "controlplane/page/site.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+#include "controlplane/protocol/http_head.h"
 
 #define POLICY                                                                                               \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "          \
@@ -21,19 +21,15 @@ const struct site_file *site_find(const char *path, size_t length)
 
 void site_reply(struct json_out *out, const struct site_file *f, int64_t now_ms, bool keep_alive)
 {
-    char head[1024], date[64];
-    time_t seconds = (time_t)(now_ms / 1000);
-    struct tm t;
-    gmtime_r(&seconds, &t);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &t);
-    int n = snprintf(head, sizeof head,
-                     "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                     "Cache-Control: no-cache\r\nContent-Security-Policy: " POLICY "\r\n"
-                     "Permissions-Policy: microphone=(self), camera=(), geolocation=()\r\n"
-                     "Cross-Origin-Opener-Policy: same-origin\r\nX-Content-Type-Options: nosniff\r\n"
-                     "Referrer-Policy: no-referrer\r\nConnection: %s\r\n\r\n",
-                     date, f->type, f->length, keep_alive ? "keep-alive" : "close");
     json_out_reset(out);
-    out_bytes(out, head, (size_t)n);
+    http_head_open(out, 200, now_ms);
+    http_head_line(out,
+                   "Content-Type: %s\r\nContent-Length: %zu\r\n"
+                   "Cache-Control: no-cache\r\nContent-Security-Policy: " POLICY "\r\n"
+                   "Permissions-Policy: microphone=(self), camera=(), geolocation=()\r\n"
+                   "Cross-Origin-Opener-Policy: same-origin\r\nX-Content-Type-Options: nosniff\r\n"
+                   "Referrer-Policy: no-referrer\r\n",
+                   f->type, f->length);
+    http_head_close(out, keep_alive);
     out_bytes(out, f->body, f->length);
 }

@@ -6,55 +6,11 @@
 #include "controlplane/rest/call.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-static const char *status_text(int status)
-{
-    static const struct {
-        int status;
-        const char *text;
-    } table[] = {{200, "OK"},
-                 {201, "Created"},
-                 {204, "No Content"},
-                 {400, "Bad Request"},
-                 {401, "Unauthorized"},
-                 {403, "Forbidden"},
-                 {404, "Not Found"},
-                 {405, "Method Not Allowed"},
-                 {413, "Content Too Large"},
-                 {429, "Too Many Requests"},
-                 {500, "Internal Server Error"},
-                 {503, "Service Unavailable"},
-                 {507, "Insufficient Storage"}};
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].status == status)
-            return table[i].text;
-    return "Unknown";
-}
-
-__attribute__((format(printf, 2, 3))) static void head(struct json_out *o, const char *format, ...)
-{
-    char line[768];
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    out_bytes(o, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
-}
-
-static void head_date(struct json_out *o, int64_t now_ms)
-{
-    char text[64];
-    time_t seconds = (time_t)(now_ms / 1000);
-    struct tm t;
-    gmtime_r(&seconds, &t);
-    strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &t);
-    head(o, "Date: %s\r\n", text);
-}
+#include "controlplane/protocol/http_head.h"
 
 static void head_limits(struct json_out *o, const struct rest_call *c, int status)
 {
@@ -67,16 +23,16 @@ static void head_limits(struct json_out *o, const struct rest_call *c, int statu
     int64_t reset = c->m->now_ms + l->reset_after_ms;
     if (!c->limited)
         return;
-    head(o, "X-RateLimit-Limit: %u\r\nX-RateLimit-Remaining: %u\r\n", l->limit, l->remaining);
-    head(o, "X-RateLimit-Reset: %lld.%03d\r\nX-RateLimit-Reset-After: %lld.%03d\r\n",
+    http_head_line(o, "X-RateLimit-Limit: %u\r\nX-RateLimit-Remaining: %u\r\n", l->limit, l->remaining);
+    http_head_line(o, "X-RateLimit-Reset: %lld.%03d\r\nX-RateLimit-Reset-After: %lld.%03d\r\n",
          (long long)(reset / 1000), (int)(reset % 1000), (long long)(l->reset_after_ms / 1000),
          (int)(l->reset_after_ms % 1000));
     uint64_t id = UINT64_C(0xCBF29CE484222325);
     for (const char *at = names[c->match.route->bucket]; *at; at++)
         id = (id ^ (unsigned char)*at) * UINT64_C(0x100000001B3);
-    head(o, "X-RateLimit-Bucket: %016llx\r\n", (unsigned long long)id);
+    http_head_line(o, "X-RateLimit-Bucket: %016llx\r\n", (unsigned long long)id);
     if (status == 429)
-        head(o, "Retry-After: %lld.%03d\r\n", (long long)(l->retry_after_ms / 1000),
+        http_head_line(o, "Retry-After: %lld.%03d\r\n", (long long)(l->retry_after_ms / 1000),
              (int)(l->retry_after_ms % 1000));
 }
 
@@ -88,16 +44,15 @@ static void send_whole(struct rest_call *c, int status, const char *type, const 
     assert(!c->done_called);
     c->done_called = true;
     json_out_reset(o);
-    head(o, "HTTP/1.1 %d %s\r\n", status, status_text(status));
-    head_date(o, c->m->now_ms);
+    http_head_open(o, status, c->m->now_ms);
     if (type)
-        head(o, "Content-Type: %s\r\n%s", type, extra);
+        http_head_line(o, "Content-Type: %s\r\n%s", type, extra);
     if (status != 204)
-        head(o, "Content-Length: %zu\r\n", length);
+        http_head_line(o, "Content-Length: %zu\r\n", length);
     head_limits(o, c, status);
     if (status == 429)
-        head(o, "X-RateLimit-Scope: user\r\n%s", c->limit_global ? "X-RateLimit-Global: true\r\n" : "");
-    head(o, "Connection: %s\r\n\r\n", c->keep_alive ? "keep-alive" : "close");
+        http_head_line(o, "X-RateLimit-Scope: user\r\n%s", c->limit_global ? "X-RateLimit-Global: true\r\n" : "");
+    http_head_close(o, c->keep_alive);
     out_bytes(o, body, length);
     struct rest_reply reply = {.status = status,
                                .data = o->data,

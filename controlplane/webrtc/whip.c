@@ -5,13 +5,12 @@
 #include "controlplane/webrtc/whip.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "config/log.h"
+#include "controlplane/protocol/http_head.h"
 #include "controlplane/protocol/snowflake.h"
 #include "controlplane/sessions/session_table.h"
 #include "controlplane/voice/voice_media.h"
@@ -55,62 +54,22 @@ static bool text_is(struct whip_text t, const char *s)
 
 /* ---- answers ---- */
 
-static const char *phrase(int status)
-{
-    static const struct {
-        int status;
-        const char *text;
-    } known[] = {{200, "OK"},
-                 {201, "Created"},
-                 {204, "No Content"},
-                 {400, "Bad Request"},
-                 {401, "Unauthorized"},
-                 {403, "Forbidden"},
-                 {404, "Not Found"},
-                 {405, "Method Not Allowed"},
-                 {406, "Not Acceptable"},
-                 {409, "Conflict"},
-                 {412, "Precondition Failed"},
-                 {415, "Unsupported Media Type"},
-                 {422, "Unprocessable Content"},
-                 {428, "Precondition Required"},
-                 {429, "Too Many Requests"},
-                 {503, "Service Unavailable"}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].status == status)
-            return known[i].text;
-    return "Unknown";
-}
-
-__attribute__((format(printf, 2, 3))) static void line(struct json_out *o, const char *format, ...)
-{
-    char text[512];
-    va_list list;
-    va_start(list, format);
-    int n = vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    out_bytes(o, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
-}
-
 /* The whole response. `fields` are lines of its own; type NULL: no body. */
 static void respond(struct call *k, int status, const char *fields, const char *type, const char *body)
 {
     struct json_out *o = &k->c->out;
-    char date[64];
-    time_t seconds = (time_t)(k->c->now_ms / 1000);
-    struct tm t;
-    gmtime_r(&seconds, &t);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &t);
     k->status = status;
     json_out_reset(o);
-    line(o, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s", status, phrase(status), date, fields);
-    line(o, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Location, ETag, Link, "
+    http_head_open(o, status, k->c->now_ms);
+    out_bytes(o, fields, strlen(fields));
+    http_head_line(o, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Location, ETag, Link, "
             "Retry-After\r\n");
     if (type)
-        line(o, "Content-Type: %s\r\n", type);
+        http_head_line(o, "Content-Type: %s\r\n", type);
     if (status != 204)
-        line(o, "Content-Length: %zu\r\n", type ? strlen(body) : 0);
-    line(o, "Cache-Control: no-store\r\nConnection: %s\r\n\r\n", k->q->keep_alive ? "keep-alive" : "close");
+        http_head_line(o, "Content-Length: %zu\r\n", type ? strlen(body) : 0);
+    http_head_line(o, "Cache-Control: no-store\r\n");
+    http_head_close(o, k->q->keep_alive);
     if (type)
         out_text(o, body);
 }
