@@ -2,21 +2,17 @@
 // in what each of the others hears: all pairings, both ways.
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs';
-import { Readable } from 'node:stream';
 import { aiortcPeer } from './lib/aiortc.mjs';
 import { join, leave } from './lib/audio.mjs';
 import { launch, makeNamespace, removeNamespace, voicePage } from './lib/browser.mjs';
 import { login } from './lib/client.mjs';
-import { foundAside } from './lib/finder.mjs';
 import { eventually, finish, need, test, truth, within } from './lib/harness.mjs';
+import { CLEAR, earOf, hearsInSlots, hearsNatively, sing } from './lib/native.mjs';
 import { opusTool } from './lib/opus.mjs';
 import { counted, runDirectory, status, voiceChannelId, voxpop } from './lib/pop.mjs';
-import { chirp, samplesOf } from './lib/signal.mjs';
 import { joinByWebrtc } from './lib/signalling.mjs';
 
-const voice = await import('@discordjs/voice');
 const PYTHON = process.env.VOXPOP_PYTHON ?? '/usr/bin/python3';
-const CLEAR = 0.6;
 
 const signals = { chromium: [300, 3000], aiortc: [3000, 300], native: [600, 1200] };
 const names = Object.keys(signals);
@@ -33,36 +29,11 @@ const second = await need('aiortc joins by the voice gateway', () => joinByWebrt
 const bot = await need('an unmodified bot logs in', () => login(3));
 const connection = await need('and joins by UDP', () => join(bot));
 
-// What the bot hears of each, as Opus frames.
-const frames = { chromium: [], aiortc: [] };
-for (const [name, user] of [['chromium', first.user.id], ['aiortc', second.user.id]]) {
-  connection.receiver
-    .subscribe(user, { end: { behavior: voice.EndBehaviorType.Manual } })
-    .on('data', (data) => frames[name].push(data.toString('base64')));
-}
-
-const { frames: song } = await opus({ chirp: signals.native });
-let singing = true;
-function* sing() {
-  while (singing) yield* song.map((text) => Buffer.from(text, 'base64'));
-}
-const player = voice.createAudioPlayer();
-connection.subscribe(player);
-player.play(voice.createAudioResource(Readable.from(sing()), { inputType: voice.StreamType.Opus }));
+const ear = earOf(connection, opus, { chromium: first.user.id, aiortc: second.user.id });
+const silence = await sing(connection, opus, signals.native);
 await page.say();
 
-const best = async (name, listen) => foundAside(chirp(signals[name]), await listen());
-// A stream's slot is the room's business: the signal must be in one of them.
-const inSlots = (peer) => async (name) => {
-  let most = 0;
-  for (let slot = 0; slot < 3 && most < CLEAR; slot += 1) most = Math.max(most, await best(name, () => peer.recording(slot)));
-  return most;
-};
-const hears = {
-  chromium: inSlots(page),
-  aiortc: inSlots(python),
-  native: (name) => best(name, async () => samplesOf(Buffer.from((await opus({ frames: frames[name].slice(-150) })).samples, 'base64'))),
-};
+const hears = { chromium: hearsInSlots(page, signals), aiortc: hearsInSlots(python, signals), native: hearsNatively(ear, signals) };
 
 for (const listener of names) {
   for (const speaker of names.filter((name) => name !== listener)) {
@@ -130,7 +101,7 @@ await test('who leaves is not heard any more, the others go on', async () => {
   truth((await status()).drops.VOICE_AUTH !== undefined, 'status');
 });
 
-singing = false;
+silence();
 second.leave();
 python.close();
 leave(connection);

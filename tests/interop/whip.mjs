@@ -1,21 +1,17 @@
 // WHIP and WHEP with real clients: Chromium and aiortc come into a voice channel by one HTTP request each, an unmodified bot by UDP. Signals
 // go in as audio and are looked for, as audio, in what each of the others hears.
 // SPDX-License-Identifier: Apache-2.0
-import { Readable } from 'node:stream';
 import { aiortcPeer } from './lib/aiortc.mjs';
 import { join, leave } from './lib/audio.mjs';
 import { launch, makeNamespace, removeNamespace, voicePage } from './lib/browser.mjs';
 import { login } from './lib/client.mjs';
-import { foundAside } from './lib/finder.mjs';
 import { equal, eventually, finish, need, test, truth } from './lib/harness.mjs';
+import { CLEAR, earOf, hearsInSlots, hearsNatively, sing } from './lib/native.mjs';
 import { opusTool } from './lib/opus.mjs';
 import { counted, guildId, host, textChannelId, voiceChannelId } from './lib/pop.mjs';
-import { chirp, samplesOf } from './lib/signal.mjs';
 import { joinByHttp, joinByWebrtc, whip } from './lib/signalling.mjs';
 
-const voice = await import('@discordjs/voice');
 const PYTHON = process.env.VOXPOP_PYTHON ?? '/usr/bin/python3';
-const CLEAR = 0.6;
 const SDP = 'application/sdp';
 const FRAGMENT = 'application/trickle-ice-sdpfrag';
 const channel = `/whip/${voiceChannelId}`;
@@ -44,30 +40,14 @@ const inRoom = await need('the bot sees all four in the channel, and which of th
   }, 'four voice states'));
 const idOf = { chromium: inRoom.find((s) => s.selfDeaf).id, aiortc: inRoom.find((s) => !s.selfDeaf && !s.selfMute && s.id !== bot.user.id).id };
 
-const frames = { chromium: [], aiortc: [] };
-for (const name of ['chromium', 'aiortc']) {
-  connection.receiver.subscribe(idOf[name], { end: { behavior: voice.EndBehaviorType.Manual } }).on('data', (data) => frames[name].push(data.toString('base64')));
-}
-const { frames: song } = await opus({ chirp: signals.native });
-let singing = true;
-function* sing() {
-  while (singing) yield* song.map((text) => Buffer.from(text, 'base64'));
-}
-const player = voice.createAudioPlayer();
-connection.subscribe(player);
-player.play(voice.createAudioResource(Readable.from(sing()), { inputType: voice.StreamType.Opus }));
+const botsEar = earOf(connection, opus, idOf);
+const silence = await sing(connection, opus, signals.native);
 await talker.say();
 
-const best = async (name, listen) => foundAside(chirp(signals[name]), await listen());
-const inSlots = (peer) => async (name) => {
-  let most = 0;
-  for (let slot = 0; slot < 3 && most < CLEAR; slot += 1) most = Math.max(most, await best(name, () => peer.recording(slot)));
-  return most;
-};
 const hears = {
-  'Chromium by WHEP': inSlots(listener),
-  'aiortc by WHIP': inSlots(python),
-  'the bot': (name) => best(name, async () => samplesOf(Buffer.from((await opus({ frames: frames[name].slice(-150) })).samples, 'base64'))),
+  'Chromium by WHEP': hearsInSlots(listener, signals),
+  'aiortc by WHIP': hearsInSlots(python, signals),
+  'the bot': hearsNatively(botsEar, signals),
 };
 const heard = (who, name) => test(`${who} hears ${name}`, () => eventually(async () => (await hears[who](name)) > CLEAR, `the signal of ${name}`));
 
@@ -111,13 +91,13 @@ await test('who deletes his session is gone, and the others go on', async () => 
   equal((await third.leave()).status, 200, 'DELETE');
   equal((await third.leave()).status, 404, 'a second time');
   await eventually(() => states().length === 3, 'three voice states');
-  frames.aiortc.length = 0;
+  botsEar.forget('aiortc');
   await eventually(async () => (await hears['the bot']('aiortc')) > CLEAR, 'aiortc at the bot');
 });
 
 const ear = aiortcPeer(PYTHON, [1, 2], 3, 'recvonly');
 const fourth = await need('aiortc listens by WHEP', () => joinByHttp(4, ear, 'whep'));
-hears['aiortc by WHEP'] = inSlots(ear);
+hears['aiortc by WHEP'] = hearsInSlots(ear, signals);
 for (const name of ['chromium', 'aiortc', 'native']) await heard('aiortc by WHEP', name);
 
 await test('the same account coming by the voice gateway takes its place', async () => {
@@ -135,7 +115,7 @@ await test('who vanishes without a word is out of the channel when his associati
   equal((await second.leave()).status, 404, 'its session');
 });
 
-singing = false;
+silence();
 ear.close();
 leave(connection);
 await Promise.all([browser.close(), bot.destroy()]);
