@@ -9,7 +9,7 @@ import { host, pidAfter, pidOf, rest, textChannelId, token } from './lib/pop.mjs
 
 const SHOTS = process.env.VOXPOP_SHOTS;
 const PATIENCE_MS = 60_000; // a bound, not a measure: the machine may be busy
-const SCRIPT = '<img src=x onerror="document.title=`broken`"><b>bold</b>';
+const SCRIPT = `<img src=x onerror="document.title='broken'"><b>${freshText('bold')}</b>`;
 
 makeNamespace();
 process.on('exit', removeNamespace);

@@ -13,6 +13,8 @@ const ip = (...args) => execFileSync('ip', args, { stdio: 'ignore' });
 export function makeNamespace() {
   removeNamespace();
   ip('netns', 'add', NETNS);
+  // Chromium drops what it loads when an address comes or is confirmed: an IPv6 one is, a second after its link.
+  ip('netns', 'exec', NETNS, 'sh', '-c', 'for k in all default; do echo 1 >/proc/sys/net/ipv6/conf/$k/disable_ipv6; done');
   ip('link', 'add', 'vxwebh', 'type', 'veth', 'peer', 'name', 'vxwebc', 'netns', NETNS);
   ip('link', 'set', 'vxwebh', 'master', 'vxbr0', 'up');
   ip('-n', NETNS, 'addr', 'add', ADDRESS, 'dev', 'vxwebc');
