@@ -185,7 +185,7 @@ static void a_flood_of_false_answers_to_another_worker_neither_stops_nor_turns_w
     queue[0].out_count = 0;
     for (unsigned i = 0; i < 3000; i++) {
         now_us += 1000;
-        for (unsigned k = 0; k < FRAMES_MAX; k++)
+        for (unsigned k = 0; k < FRAMES_MAX - 1; k++)
             receive(1, frame, arp_answer(frame, other_mac));
         client_timer(&client, now_us);
         size_t len = client_next(&client, frame, sizeof frame, now_us);

@@ -179,7 +179,7 @@ static void nobody_lost_anything(uint32_t leavers)
     assert_int_equal(crowd.resets, 0);
     assert_int_equal(crowd.identified, crowd.count);
     assert_int_equal(plane_sessions(), crowd.count);
-    assert_true(crowd.beats > 100);
+    assert_true(crowd.beats > CROWD / 100);
     assert_true(crowd.late_us <= SOON_US);
 }
 
