@@ -34,7 +34,7 @@ report_count() {
 # fails without a failed sentence, or prints no sentence at all, is a failure of its own. The seconds, which only end what hangs, are those of
 # a quiet machine: a busy one gets four times as many.
 report_run() {
-    local prefix=$1 seconds=$(($2 * 4)) status before line
+    local prefix=$1 seconds=$(($2 * 4)) start=$SECONDS status before line
     shift 2
     before=$(wc -l <"$REPORT/lines")
     while IFS= read -r line; do
@@ -56,6 +56,7 @@ report_run() {
     elif [ "$status" -ne 0 ] && ! tail -n "+$((before + 1))" "$REPORT/lines" | grep -q '^not ok '; then
         report_fail "$prefix: ends well (exit status $status)"
     fi
+    [ $((SECONDS - start)) -lt 20 ] || say "# $prefix took $((SECONDS - start)) s"
 }
 
 # The last line of the run, and its exit status.
