@@ -8,7 +8,7 @@ import { firstWords, join, leave, listen, speak } from './lib/audio.mjs';
 import { pidAfter, pidOf, rest, status, textChannelId } from './lib/pop.mjs';
 
 const KILLS = Number(process.env.VOXPOP_KILLS ?? 20);
-const BETWEEN_MS = 2_000;
+const BETWEEN_MS = 1_200; // a life that is longer than supervise.stable_s
 const AGAIN_MS = 1_000; // design: within a second chat goes on
 
 const [alice, bob] = await need('two clients log in', () => logins(1, 2));
