@@ -76,13 +76,16 @@ export async function joinByWebrtc(k, media, channel = voiceChannelId) {
     throw new Error(`voice gateway closed: ${code} ${reason}`);
   });
   closed.catch(() => {});
-  const { sdp } = await within(10_000, Promise.race([answer, closed]), 'session description');
-  await media.answer(sdp);
   const leave = () => {
     main.send(4, { guild_id: guildId, channel_id: null, self_mute: false, self_deaf: false });
     voice.close();
     main.close();
   };
+  const { sdp } = await within(10_000, Promise.race([answer, closed]), 'session description').catch((error) => {
+    leave(); // or the account would stand in the channel until its session is given up
+    throw error;
+  });
+  await media.answer(sdp);
   return { main, voice, user, ssrc, users, sdp, leave };
 }
 
