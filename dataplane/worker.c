@@ -154,15 +154,33 @@ static unsigned serve_ready(struct worker *w)
 
 /* ---- one iteration ---- */
 
-/* A fan-out is answered by as many acknowledgements: an iteration takes about as many packets as it may send. */
+/* What other workers have handed over: as much of each. */
+static unsigned take_handed(struct worker *w, struct packet *out)
+{
+    uint32_t workers = w->region->header->geometry.workers;
+    unsigned n = 0, each = WORKER_HANDED / workers < WORKER_BURST ? WORKER_HANDED / workers : WORKER_BURST;
+    for (uint32_t k = 0; w->from_worker && k < workers; k++)
+        for (unsigned i = 0; i < each && k != w->index && spsc_pop(w->from_worker[k], &out[n]); i++)
+            n++;
+    return n;
+}
+
+/*
+ * A fan-out is answered by as many acknowledgements: an iteration takes about as many packets as it may send.
+ *
+ * Packets are taken, then verbs are carried out, then packets are looked at: whoever was told by another worker that he is a member here
+ * may send at once, and asks for his address once only, so that the verb that made him one must not wait behind his packet.
+ */
 static unsigned receive(struct worker *w)
 {
-    struct packet burst[WORKER_BURST];
-    unsigned n, got = 0, handed = 0;
+    struct packet burst[WORKER_BURST], handed[WORKER_HANDED];
+    unsigned n, got = 0, over = take_handed(w, handed), verbs = 0;
     do {
         n = port_rx(w->port, burst, WORKER_BURST);
-        if (!got)
+        if (!got) {
             w->received = __rdtsc();
+            verbs = verbs_command(w);
+        }
         for (unsigned i = 0; i < n; i++)
             w->counters->count[COUNT_rx_bytes] += burst[i].len;
         w->counters->count[COUNT_rx_packets] += n;
@@ -171,14 +189,11 @@ static unsigned receive(struct worker *w)
             worker_packet(w, &burst[i]);
         got += n;
     } while (n == WORKER_BURST && got < WORKER_RECEIVE && w->out_count <= WORKER_BURST && !voice_pending(w->voice));
-    for (uint32_t k = 0; w->from_worker && k < w->region->header->geometry.workers; k++) {
-        struct packet p;
-        w->handed = true;
-        for (unsigned i = 0; i < WORKER_BURST && k != w->index && spsc_pop(w->from_worker[k], &p); i++, handed++)
-            worker_packet(w, &p);
-        w->handed = false;
-    }
-    return got + handed;
+    w->handed = true;
+    for (unsigned i = 0; i < over; i++)
+        worker_packet(w, &handed[i]);
+    w->handed = false;
+    return got + over + verbs;
 }
 
 static unsigned handshakes(struct worker *w)
@@ -263,8 +278,8 @@ static bool begin_capture(struct worker *w)
 }
 
 /*
- * Voice first: what a burst brought is sealed and sent before anything else is begun, so that no handshake, verb or fan-out of this
- * iteration is in its way. Those of the one before are bounded (worker_at_most).
+ * Voice first: what a burst brought is sealed and sent before anything else is begun, so that no handshake or fan-out of this
+ * iteration is in its way. Verbs, and those of the one before, are bounded (worker_at_most).
  */
 static unsigned forward_voice(struct worker *w)
 {
@@ -300,7 +315,6 @@ bool worker_step(struct worker *w, uint64_t now_us)
     work += handshakes(w);
     work += peers(w);
     work += timers(w);
-    work += verbs_command(w);
     work += verbs_fanout(w);
     work += serve_ready(w);
     worker_commit(w);

@@ -42,6 +42,7 @@
 #define WORKER_VOICE_US     100000u /* since the last voice packet */
 #define WORKER_UNDO_RESERVE (96u << 10) /* undo bytes that one packet, verb or timer may need */
 #define WORKER_HELD         1024u
+#define WORKER_HANDED       256u /* packets of other workers in one iteration */
 #define WORKER_PATIENCE_US  20000u  /* that sealed voice waits for a port that takes nothing */
 #define WORKER_BODY_MAX     (256u << 10)
 #define LISTEN_CHALLENGES_PER_SECOND 1000u
