@@ -1,5 +1,6 @@
 /*
- * Two workers on a port with two queues: the link's answers come to either, whoever asked.
+ * Two workers on a port with two queues: the link's answers come to either, whoever asked; a client of the one is a member of the other's
+ * room.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdarg.h>
@@ -89,7 +90,8 @@ static int set_up(void **state)
         return -1;
     route_publish(&routes->swap, NULL);
     config = (struct worker_config){.tcp = tcp_config_default(), .tls_port = 443, .voice_port_base = 50000, .payload_max = 4096,
-                                    .body_max = 65536, .handshake_us = 10000000, .syn_max = 4};
+                                    .body_max = 65536, .handshake_us = 10000000, .syn_max = 4,
+                                    .voice = {.packets_per_second_max = 1000, .discoveries_per_second_max = 10, .pending_max = 64}};
     net_addresses_add(&config.addresses, server_ip);
     now_us = 1000000;
     memset(queue, 0, sizeof queue);
@@ -203,12 +205,61 @@ static void a_flood_of_false_answers_to_another_worker_neither_stops_nor_turns_w
     assert_in_range(asked, 2, 4);
 }
 
+/* ---- a member that another worker has told of itself ---- */
+
+static void post_member(uint32_t worker_index, uint32_t ssrc)
+{
+    struct txn txn;
+    struct ring_end command;
+    txn_attach(&txn, region.base, region_section(&region, SECTION_CONTROL_TXN));
+    ring_producer(&command, region_part(&region, worker_index, PART_RING_COMMAND));
+    txn_begin(&txn);
+    struct ring_entry *e = ring_reserve(&command, &txn, VERB_MEMBER_SET, sizeof(struct verb_member));
+    assert_non_null(e);
+    *(struct verb_member *)(void *)e->payload = (struct verb_member){
+        .member = worker_index * geometry.members + ssrc, .generation = 1, .room = 0, .session = 1, .user_id = 5, .channel_id = 9, .ssrc = ssrc};
+    txn_commit(&txn);
+    txn_publish(&txn);
+}
+
+static size_t discovery(uint8_t frame[1600], uint16_t port_of_worker, uint32_t ssrc)
+{
+    struct net_path path = {0};
+    memcpy(path.source, client_ip, 16);
+    memcpy(path.destination, server_ip, 16);
+    memcpy(path.source_mac, client_mac, 6);
+    memcpy(path.next_hop_mac, server_mac, 6);
+    uint8_t *p = frame + net_header_len(server_ip) + 8;
+    memset(p, 0, 74);
+    put_be16(p, 1);
+    put_be16(p + 2, 70);
+    put_be32(p + 4, ssrc);
+    return net_emit_udp(frame, &path, 40000, port_of_worker, 74);
+}
+
+/* The control plane has made a member here and, through another worker, told the client, whose question is here as soon as the verb. */
+static void a_discovery_that_comes_with_the_verb_of_its_member_is_answered(void **state)
+{
+    uint8_t frame[1600];
+    post_member(1, 1);
+    receive(1, frame, discovery(frame, 50001, 1));
+    worker_step(worker[1], now_us);
+    assert_int_equal(queue[1].out_count, 1);
+    receive(0, frame, discovery(frame, 50001, 2)); /* and when it was handed over */
+    worker_step(worker[0], now_us);
+    post_member(1, 2);
+    worker_step(worker[1], now_us);
+    assert_int_equal(queue[1].out_count, 2);
+    assert_int_equal(worker[1]->counters->drop[DROP_VOICE_SSRC], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_answer_that_another_worker_receives_is_known_to_the_one_who_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_flood_of_false_answers_to_another_worker_neither_stops_nor_turns_who_is_served, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_discovery_that_comes_with_the_verb_of_its_member_is_answered, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
